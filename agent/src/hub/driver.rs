@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_agent_core::record::{RecordError, Recorded};
 use nearhand_agent_core::sessions::{
-    LocalUser, PendingChange, PendingChangeId, ProposesChange, Sessions, Timestamp,
+    LocalUser, ProposesChange, Sessions, Timestamp, UnrecordedChange, UnrecordedChangeId,
 };
 use nearhand_proto::audit::AuditHead;
 use nearhand_proto::chat::{ChatLog, SessionSide};
@@ -67,7 +67,7 @@ pub(crate) enum ToSession {
 
 /// The way to a session's task and to its streams.
 #[derive(Clone)]
-pub(crate) struct SessionHandle {
+pub(crate) struct SessionTaskHandle {
     pub(super) inbox: mpsc::Sender<ToSession>,
     pub(super) granted: Arc<watch::Sender<Capabilities>>,
     pub(super) target: Arc<watch::Sender<Option<WindowTarget>>>,
@@ -75,7 +75,7 @@ pub(crate) struct SessionHandle {
     pub(crate) chat: Arc<SharedChat>,
 }
 
-impl SessionHandle {
+impl SessionTaskHandle {
     pub(super) fn new(inbox: mpsc::Sender<ToSession>) -> Self {
         Self {
             inbox,
@@ -100,7 +100,7 @@ impl SessionHandle {
 pub(super) enum Acknowledgement {
     /// Nothing waited for it.
     Note(Result<(), RecordError>),
-    Change(PendingChangeId, Result<Recorded<PendingChange>, RecordError>),
+    Change(UnrecordedChangeId, Result<Recorded<UnrecordedChange>, RecordError>),
 }
 
 /// Until a change is in force. Dropping it changes nothing about that.
@@ -133,9 +133,9 @@ impl UntilInForce {
 
 pub(super) struct HubState {
     pub(super) sessions: Sessions,
-    pub(super) handles: BTreeMap<SessionId, SessionHandle>,
+    pub(super) handles: BTreeMap<SessionId, SessionTaskHandle>,
     /// Who waits for a change.
-    pub(super) answers: BTreeMap<PendingChangeId, oneshot::Sender<Result<(), SessionRefusal>>>,
+    pub(super) answers: BTreeMap<UnrecordedChangeId, oneshot::Sender<Result<(), SessionRefusal>>>,
 }
 
 /// The agent's shared state.
@@ -283,7 +283,7 @@ impl Hub {
     }
 
     /// The way to a session's task; `None` once it is gone.
-    pub(crate) fn session(&self, session: SessionId) -> Option<SessionHandle> {
+    pub(crate) fn session(&self, session: SessionId) -> Option<SessionTaskHandle> {
         self.state().handles.get(&session).cloned()
     }
 
@@ -309,7 +309,7 @@ impl Hub {
         let is_enrolled = self.identity.is_enrolled();
         self.update(|sessions, now| sessions.offered(now.instant, offer.session, offer.code, is_enrolled))?;
         let (inbox, receiver) = mpsc::channel(INBOX);
-        self.state().handles.insert(offer.session, SessionHandle::new(inbox));
+        self.state().handles.insert(offer.session, SessionTaskHandle::new(inbox));
         Ok(Some(receiver))
     }
 
@@ -450,7 +450,7 @@ impl Hub {
 }
 
 /// The newest of a session's chat that fits a status.
-pub(super) fn newest_chat(handle: &SessionHandle) -> Vec<nearhand_proto::message::local::ChatLine> {
+pub(super) fn newest_chat(handle: &SessionTaskHandle) -> Vec<nearhand_proto::message::local::ChatLine> {
     handle.chat.with(|log| {
         let mut budget = CHAT_SHOWN;
         let fits = |line: &&nearhand_proto::message::local::ChatLine| {

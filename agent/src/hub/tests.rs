@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_agent_core::record::{RecordLog, RowStore};
 use nearhand_agent_core::sessions::{
-    CapabilityRequest, LocalUser, PendingChangeId, SessionStart, SessionTechnician, Sessions, Timestamp,
+    ArrivedSession, CapabilityRequest, LocalUser, SessionTechnician, Sessions, Timestamp, UnrecordedChangeId,
 };
 use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::{Credential, Invite, Role, invite};
@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::LocalWatcher;
-use super::driver::{DESKTOP_OFFERS, Hub, INBOX, SessionHandle, ToSession, UntilInForce};
+use super::driver::{DESKTOP_OFFERS, Hub, INBOX, SessionTaskHandle, ToSession, UntilInForce};
 use crate::audit::RecordWriter;
 use crate::home::{AgentHome, Enrolment};
 
@@ -81,12 +81,12 @@ impl HubBench {
         let watcher = hub.watch(OWNER);
         hub.update(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
         let (to_task, inbox) = mpsc::channel(INBOX);
-        let handle = SessionHandle::new(to_task);
+        let handle = SessionTaskHandle::new(to_task);
         let granted = handle.watch_grants();
         hub.state().handles.insert(S, handle);
         let bench = Self { hub, permits, inbox, watcher, granted, _home: directory };
         bench.disk_writes(1);
-        let start = SessionStart {
+        let start = ArrivedSession {
             session: S,
             technician: technician(&organisation),
             attended: true,
@@ -133,7 +133,7 @@ impl HubBench {
 fn decide_again(
     request: u64,
     choice: ConsentChoice,
-) -> impl FnOnce(&mut Sessions, Timestamp) -> Result<Option<PendingChangeId>, SessionRefusal> {
+) -> impl FnOnce(&mut Sessions, Timestamp) -> Result<Option<UnrecordedChangeId>, SessionRefusal> {
     move |sessions, now| sessions.decide(now, request, choice).map_err(|_| SessionRefusal::Denied)
 }
 

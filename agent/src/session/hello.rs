@@ -26,7 +26,7 @@ use rand_core::OsRng;
 
 use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub};
 use crate::platform;
-use nearhand_agent_core::sessions::{SessionStart, SessionTechnician};
+use nearhand_agent_core::sessions::{ArrivedSession, SessionTechnician};
 use nearhand_desktop::find;
 
 /// A session that stands: what a new connection must prove to carry it on.
@@ -160,7 +160,7 @@ async fn settle(
     if standing.is_none() {
         let attended = offer.code.is_some();
         let person = if attended { maker } else { in_front };
-        let start = SessionStart { session, technician: technician.clone(), attended, person, offers };
+        let start = ArrivedSession { session, technician: technician.clone(), attended, person, offers };
         hub.propose(|sessions, _| sessions.begin(start)).1.wait().await.map_err(refused)?;
     }
     let ready = ready(hub, session, confirmation, offers);

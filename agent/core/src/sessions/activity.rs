@@ -11,19 +11,15 @@ use nearhand_proto::message::local::{
 };
 use nearhand_proto::time::UnixMillis;
 
-use super::{LiveSession, LocalUser, RecordingState, SessionEffect, Sessions, Timestamp};
+use super::effect::SessionEffect;
+use super::live_session::{EndedSession, LiveSession, ScreenRecordingState, Timestamp};
+use super::state::Sessions;
+use super::watchers::LocalUser;
 
 /// Bytes of a record's entries in one answer.
 const SHOWN: usize = FRAME_LIMIT - 4 * 1024;
 /// Bytes of an entry besides its texts, at most.
 const ENTRY_OVERHEAD: usize = 32;
-
-/// A session that is over.
-#[derive(Debug)]
-pub(super) struct EndedSession {
-    person: Option<u32>,
-    record: SessionRecord,
-}
 
 impl Sessions {
     /// Something is done in a session: told to its person and kept.
@@ -65,7 +61,7 @@ impl Sessions {
     pub fn under_way(&self, now: Timestamp, user: LocalUser) -> Vec<LocalEvent> {
         let mut events: Vec<_> = self.record.notice().into_iter().map(LocalEvent::Notice).collect();
         for (id, live) in self.live.iter().filter(|(_, live)| user.sees(live.person)) {
-            if let RecordingState::Running { .. } = live.recording {
+            if let ScreenRecordingState::Running { .. } = live.recording {
                 events.push(LocalEvent::Activity {
                     session: *id,
                     entry: ActivityEntry { at: now.wall, activity: Activity::Records },

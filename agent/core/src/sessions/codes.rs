@@ -7,7 +7,10 @@ use nearhand_proto::message::session::SessionRefusal;
 use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 use zeroize::Zeroizing;
 
-use super::{LocalUser, SessionEffect, Sessions, Timestamp};
+use super::effect::SessionEffect;
+use super::live_session::Timestamp;
+use super::state::Sessions;
+use super::watchers::LocalUser;
 use crate::code::{CodeGeneration, LockedOut};
 
 impl Sessions {

@@ -7,9 +7,12 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Activity, AgentNotice, ConsentChoice, ConsentRequest, LocalEvent};
 use nearhand_proto::message::session::{ConsentDecision, FromAgent, GrantedCapability, SessionRefusal};
 
-use super::pending::{DecidedGrant, PendingChangeId, SessionChange};
+use super::change::{DecidedGrant, SessionChange, UnrecordedChangeId};
+use super::effect::SessionEffect;
+use super::live_session::{SessionPhase, Timestamp};
 use super::record_health::row;
-use super::{LocalUser, SessionEffect, SessionPhase, Sessions, Timestamp};
+use super::state::Sessions;
+use super::watchers::LocalUser;
 use crate::consent::{Ask, DecideError, Decided, GrantTerms, RequestId};
 use crate::policy::OwnerPolicy;
 use crate::window_target::{OpenWindow, WindowTarget, in_words};
@@ -116,7 +119,7 @@ impl Sessions {
         Ok(())
     }
 
-    fn grant(&mut self, who: &str, grant: DecidedGrant) -> PendingChangeId {
+    fn grant(&mut self, who: &str, grant: DecidedGrant) -> UnrecordedChangeId {
         let GrantTerms { session, capabilities, duration } = grant.terms;
         let of = grant.target.as_ref().filter(|_| capabilities.contains(Capability::Window));
         let of = of.map(|target| format!("; {}", in_words(target))).unwrap_or_default();
@@ -133,7 +136,7 @@ impl Sessions {
         now: Timestamp,
         request: u64,
         choice: ConsentChoice,
-    ) -> Result<Option<PendingChangeId>, DecideError> {
+    ) -> Result<Option<UnrecordedChangeId>, DecideError> {
         let window = match choice {
             ConsentChoice::Allow { window: Some(window), .. } => {
                 let listed = self.windows.iter().find(|listed| listed.id == window);
@@ -178,7 +181,7 @@ impl Sessions {
         session: SessionId,
         what: Capabilities,
         seconds: u32,
-    ) -> Option<PendingChangeId> {
+    ) -> Option<UnrecordedChangeId> {
         let capabilities = what.intersection(self.consent.capabilities(now, session));
         if capabilities.is_empty() {
             return None;
@@ -263,7 +266,7 @@ impl Sessions {
         now: Timestamp,
         session: SessionId,
         actor: &str,
-    ) -> Result<PendingChangeId, SessionRefusal> {
+    ) -> Result<UnrecordedChangeId, SessionRefusal> {
         self.consent.take(now.instant, session, Capability::Screenshot)?;
         Ok(self.begin_act(actor, "screenshot.start", Some(session), String::new()))
     }
@@ -342,7 +345,7 @@ impl Sessions {
                     technician: live.technician.name.clone(),
                     reason: live.reason.clone(),
                     capabilities: ask.capabilities,
-                    seconds: super::pending::whole_seconds(ask.duration),
+                    seconds: super::change::whole_seconds(ask.duration),
                     first_contact: ask.first_contact,
                     seconds_left: u32::try_from(left).unwrap_or(u32::MAX),
                 })

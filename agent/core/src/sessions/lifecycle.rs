@@ -10,13 +10,14 @@ use nearhand_proto::message::local::{self, Activity, AgentNotice, ChatLine, Loca
 use nearhand_proto::message::session::{SessionEndReason, SessionRefusal};
 use nearhand_proto::support_code::RoutingDigits;
 
-use super::pauses::Pause;
-use super::pending::{PendingChangeId, SessionChange};
-use super::record_health::row;
-use super::{
-    LiveSession, LocalUser, MAX_SESSIONS, RecordingState, SessionEffect, SessionPhase, SessionStart,
-    SessionTechnician, Sessions, Timestamp,
+use super::change::{SessionChange, UnrecordedChangeId};
+use super::effect::SessionEffect;
+use super::live_session::{
+    ArrivedSession, LiveSession, Pause, ScreenRecordingState, SessionPhase, SessionTechnician, Timestamp,
 };
+use super::record_health::row;
+use super::state::{MAX_SESSIONS, Sessions};
+use super::watchers::LocalUser;
 
 impl Sessions {
     /// The relay offers a new session, by the support code with these digits or without one, which only an enrolled device
@@ -46,15 +47,15 @@ impl Sessions {
     }
 
     /// The technician is known: the session stands once its row is on the disk.
-    pub fn begin(&mut self, start: SessionStart) -> PendingChangeId {
+    pub fn begin(&mut self, start: ArrivedSession) -> UnrecordedChangeId {
         let how = if start.attended { "by support code" } else { "managed" };
         let detail = format!("{how}, for {}", start.technician.organisation);
         let row = row(&start.technician.actor(), "session.start", Some(start.session), detail);
         self.propose(row, SessionChange::Begin(Box::new(start)))
     }
 
-    pub(super) fn begun(&mut self, now: Timestamp, start: SessionStart) -> Result<(), SessionRefusal> {
-        let SessionStart { session, technician, attended, person, offers } = start;
+    pub(super) fn begun(&mut self, now: Timestamp, start: ArrivedSession) -> Result<(), SessionRefusal> {
+        let ArrivedSession { session, technician, attended, person, offers } = start;
         // Its task may be gone already.
         if !self.arriving.remove(&session) {
             return Err(SessionRefusal::NoSuchSession);
@@ -71,7 +72,7 @@ impl Sessions {
             activity: VecDeque::new(),
             began: now.wall,
             connected: true,
-            recording: RecordingState::Off { parts: 0 },
+            recording: ScreenRecordingState::Off { parts: 0 },
             target: None,
             seen_window: None,
         };
@@ -117,7 +118,7 @@ impl Sessions {
         &mut self,
         session: SessionId,
         actor: &str,
-    ) -> Result<(PendingChangeId, u32), SessionRefusal> {
+    ) -> Result<(UnrecordedChangeId, u32), SessionRefusal> {
         let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         let part = live.recording.parts().saturating_add(1);
         let of = live.seen_window.as_ref().map(|window| format!(", of {window}")).unwrap_or_default();
@@ -128,7 +129,7 @@ impl Sessions {
     /// The technician no longer keeps what they see.
     pub fn recording_ended(&mut self, now: Timestamp, session: SessionId, actor: &str) {
         if let Some(live) = self.live.get_mut(&session) {
-            live.recording = RecordingState::Off { parts: live.recording.parts() };
+            live.recording = ScreenRecordingState::Off { parts: live.recording.parts() };
         }
         self.note(actor, "record.end", Some(session), String::new());
         self.did(now, session, Activity::StopsRecording);

@@ -11,28 +11,13 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Activity, LocalEvent, PauseReason};
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
-use super::pending::{PendingChangeId, SessionChange};
+use super::change::{SessionChange, UnrecordedChangeId};
+use super::live_session::{LiveSession, Pause, Timestamp};
 use super::record_health::row;
-use super::{LiveSession, Sessions, Timestamp};
+use super::state::Sessions;
 
 /// A session that its person should see ends when nobody at the device has seen it for this long.
 const UNSEEN_FOR: Duration = Duration::from_secs(10);
-
-/// Why nothing is seen or done in a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Pause {
-    /// The person wants it.
-    wished: bool,
-    /// Nobody at the device has seen it since.
-    unseen: Option<Instant>,
-}
-
-impl Pause {
-    /// Whether there is a reason.
-    pub(super) fn is_on(self) -> bool {
-        self.wished || self.unseen.is_some()
-    }
-}
 
 impl Sessions {
     /// The person wants nothing to be seen or done for a while.
@@ -55,7 +40,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionRefusal::NoSuchSession`].
-    pub fn resume(&mut self, session: SessionId) -> Result<Option<PendingChangeId>, SessionRefusal> {
+    pub fn resume(&mut self, session: SessionId) -> Result<Option<UnrecordedChangeId>, SessionRefusal> {
         let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if !live.pause.wished {
             return Ok(None);

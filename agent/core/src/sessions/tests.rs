@@ -16,8 +16,8 @@ use rand_core::OsRng;
 
 use super::record_health::DISK_PATIENCE;
 use super::{
-    CapabilityRequest, LocalUser, PendingChange, PendingChangeId, SessionEffect, SessionStart,
-    SessionTechnician, Sessions, Timestamp,
+    ArrivedSession, CapabilityRequest, LocalUser, SessionEffect, SessionTechnician, Sessions, Timestamp,
+    UnrecordedChange, UnrecordedChangeId,
 };
 use crate::record::tests::{MemoryDisk, log};
 use crate::record::{RecordEntry, RecordError, RecordLog, Recorded};
@@ -27,14 +27,14 @@ const S: SessionId = SessionId::from_bytes([1; 16]);
 const ANN: LocalUser = LocalUser { user: 1000, owner: false };
 const MINUTE: Duration = Duration::from_secs(60);
 
-type Acknowledged = (Option<PendingChangeId>, Result<Option<Recorded<PendingChange>>, RecordError>);
+type Acknowledged = (Option<UnrecordedChangeId>, Result<Option<Recorded<UnrecordedChange>>, RecordError>);
 
 /// Sessions with a record whose disk can hang.
 struct Device {
     sessions: Sessions,
     log: RecordLog<MemoryDisk>,
     disk_hangs: bool,
-    waiting: Vec<(AuditEvent, Option<PendingChange>)>,
+    waiting: Vec<(AuditEvent, Option<UnrecordedChange>)>,
     /// What was done, but for rows.
     done: Vec<SessionEffect>,
     now: Instant,
@@ -61,7 +61,7 @@ impl Device {
     fn begin(&mut self) {
         self.happens(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
         let offers = Capability::ALL.into_iter().collect();
-        let start = SessionStart {
+        let start = ArrivedSession {
             session: S,
             technician: technician(),
             attended: true,
@@ -94,7 +94,7 @@ impl Device {
         }
     }
 
-    fn hand_over(&mut self, row: AuditEvent, change: Option<PendingChange>) {
+    fn hand_over(&mut self, row: AuditEvent, change: Option<UnrecordedChange>) {
         self.sessions.row_handed_over(self.now);
         self.waiting.push((row, change));
     }
@@ -102,7 +102,7 @@ impl Device {
     /// The disk writes what waits, and says so.
     fn write(&mut self) {
         let (tell, told) = mpsc::channel::<Acknowledged>();
-        let entry = |(row, change): (AuditEvent, Option<PendingChange>)| {
+        let entry = |(row, change): (AuditEvent, Option<UnrecordedChange>)| {
             let tell = tell.clone();
             match change {
                 Some(change) => {

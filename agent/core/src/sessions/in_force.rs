@@ -1,10 +1,4 @@
-//! Changes that widen what may be done, on their way: decided, then recorded, then in force.
-//!
-//! A [`PendingChange`] leaves with its row and comes back as `Recorded<PendingChange>`. Meanwhile a [`WaitingChange`] stands
-//! for it here, so that whatever narrows in between (Stop, taking back, a silent disk) can void it: a change that nobody
-//! waits for any more stays without effect when its row arrives, and the record says so.
-
-use std::time::Duration;
+//! The way of a change from its decision to its being in force, and what voids it in between.
 
 use nearhand_proto::audit::AuditEvent;
 use nearhand_proto::grant::{Capabilities, DecidedBy};
@@ -12,180 +6,24 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Activity, LocalEvent};
 use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionRefusal};
 
-use super::{RecordingState, SessionEffect, SessionPhase, SessionStart, Sessions, SignedGrant, Timestamp};
-use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms, RequestId, StatesTerms};
+use super::change::{
+    DecidedGrant, SessionChange, UnrecordedChange, UnrecordedChangeId, WaitingChange, Widening, whole_seconds,
+};
+use super::effect::{SessionEffect, SignedGrant};
+use super::live_session::{ScreenRecordingState, SessionPhase, Timestamp};
+use super::record_health::row;
+use super::state::Sessions;
+use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms};
 use crate::record::{RecordError, Recorded};
-use crate::window_target::WindowTarget;
 
 /// Changes of one session whose rows are on their way at once.
 const MAX_WAITING: usize = 16;
 
-/// Number of a change on its way to the record.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct PendingChangeId(u64);
-
-/// What a call of [`Sessions`] may have put on its way, for whoever waits until it is in force.
-pub trait ProposesChange {
-    /// The change, if there is one.
-    fn proposed(&self) -> Option<PendingChangeId>;
-}
-
-impl ProposesChange for PendingChangeId {
-    fn proposed(&self) -> Option<PendingChangeId> {
-        Some(*self)
-    }
-}
-
-impl ProposesChange for Option<PendingChangeId> {
-    fn proposed(&self) -> Option<PendingChangeId> {
-        *self
-    }
-}
-
-impl ProposesChange for (PendingChangeId, u32) {
-    fn proposed(&self) -> Option<PendingChangeId> {
-        Some(self.0)
-    }
-}
-
-impl<T: ProposesChange, E> ProposesChange for Result<T, E> {
-    fn proposed(&self) -> Option<PendingChangeId> {
-        self.as_ref().ok().and_then(T::proposed)
-    }
-}
-
-/// A change that is decided and not in force. Only [`Sessions`] makes one.
-#[derive(Debug)]
-pub struct PendingChange {
-    id: PendingChangeId,
-    change: SessionChange,
-}
-
-impl PendingChange {
-    /// Its number.
-    pub fn id(&self) -> PendingChangeId {
-        self.id
-    }
-}
-
-impl StatesTerms for PendingChange {
-    fn terms(&self) -> Option<&GrantTerms> {
-        match &self.change {
-            SessionChange::Grant(grant) => Some(&grant.terms),
-            SessionChange::Extend(terms) => Some(terms),
-            _ => None,
-        }
-    }
-}
-
-/// What comes into force with its row.
-#[derive(Debug)]
-pub(super) enum SessionChange {
-    /// A session stands.
-    Begin(Box<SessionStart>),
-    /// The person is asked.
-    Question(Ask),
-    /// Capabilities are granted.
-    Grant(DecidedGrant),
-    /// What is granted lasts longer.
-    Extend(GrantTerms),
-    /// A session that the person paused goes on.
-    Resume(SessionId),
-    /// A session that nobody saw is seen again and goes on.
-    SeenAgain(SessionId),
-    /// The technician keeps what they see.
-    Recording { session: SessionId, part: u32 },
-    /// Something that its caller does once the row is written.
-    CallersAct(Option<SessionId>),
-}
-
-/// A grant, with what is needed to tell both sides.
-#[derive(Debug)]
-pub(super) struct DecidedGrant {
-    pub(super) terms: GrantTerms,
-    /// The technician's number of the request.
-    pub(super) theirs: u32,
-    /// The person's, if they decided.
-    pub(super) request: Option<RequestId>,
-    pub(super) by: DecidedBy,
-    /// Which window may be seen, if that is granted.
-    pub(super) target: Option<WindowTarget>,
-}
-
-impl SessionChange {
-    fn session(&self) -> Option<SessionId> {
-        match self {
-            Self::Begin(start) => Some(start.session),
-            Self::Question(ask) => Some(ask.session),
-            Self::Grant(DecidedGrant { terms, .. }) | Self::Extend(terms) => Some(terms.session),
-            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => {
-                Some(*session)
-            }
-            Self::CallersAct(session) => *session,
-        }
-    }
-
-    /// In words, for the record.
-    fn in_words(&self) -> String {
-        match self {
-            Self::Begin(_) => "the session did not begin".to_owned(),
-            Self::Question(_) => "nobody was asked".to_owned(),
-            Self::Grant(grant) => format!("{} was not granted", grant.terms.capabilities),
-            Self::Extend(terms) => format!("{} was not extended", terms.capabilities),
-            Self::Resume(_) | Self::SeenAgain(_) => "the session stayed paused".to_owned(),
-            Self::Recording { part, .. } => format!("part {part} of the recording did not begin"),
-            Self::CallersAct(_) => "it did not begin".to_owned(),
-        }
-    }
-}
-
-/// What narrowing needs to know of a change that waits for its row.
-#[derive(Debug)]
-pub(super) struct WaitingChange {
-    session: Option<SessionId>,
-    /// What it would widen.
-    widens: Widening,
-    /// The technician's number of the request that is answered with it.
-    asked: Option<u32>,
-    /// The person's number of the request, to be settled with it.
-    request: Option<RequestId>,
-}
-
-/// What a waiting change would widen, as far as narrowing can void it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Widening {
-    Grants(Capabilities),
-    Resumes,
-    SeenAgain,
-    Other,
-}
-
-impl WaitingChange {
-    fn of(change: &SessionChange) -> Self {
-        let (mut asked, mut request) = (None, None);
-        let widens = match change {
-            SessionChange::Grant(grant) => {
-                (asked, request) = (Some(grant.theirs), grant.request);
-                Widening::Grants(grant.terms.capabilities)
-            }
-            SessionChange::Extend(terms) => Widening::Grants(terms.capabilities),
-            SessionChange::Question(ask) => {
-                asked = Some(ask.theirs);
-                Widening::Other
-            }
-            SessionChange::Resume(_) => Widening::Resumes,
-            SessionChange::SeenAgain(_) => Widening::SeenAgain,
-            _ => Widening::Other,
-        };
-        Self { session: change.session(), widens, asked, request }
-    }
-}
-
 impl Sessions {
     /// Hands a change to the record. It is in force once its row is on the disk.
-    pub(super) fn propose(&mut self, row: AuditEvent, change: SessionChange) -> PendingChangeId {
+    pub(super) fn propose(&mut self, row: AuditEvent, change: SessionChange) -> UnrecordedChangeId {
         self.last_change += 1;
-        let id = PendingChangeId(self.last_change);
+        let id = UnrecordedChangeId(self.last_change);
         let waiting = WaitingChange::of(&change);
         let session = waiting.session;
         let many = self.waiting.values().filter(|other| other.session == session).count() >= MAX_WAITING;
@@ -195,7 +33,7 @@ impl Sessions {
             let refusal = if many { SessionRefusal::TooMany } else { SessionRefusal::Storage };
             self.refuse_change(id, refusal);
         } else {
-            self.push(SessionEffect::Record(row, PendingChange { id, change }));
+            self.push(SessionEffect::Record(row, UnrecordedChange { id, change }));
         }
         id
     }
@@ -207,13 +45,13 @@ impl Sessions {
         action: &str,
         session: Option<SessionId>,
         detail: String,
-    ) -> PendingChangeId {
-        let row = super::record_health::row(actor, action, session, detail);
+    ) -> UnrecordedChangeId {
+        let row = row(actor, action, session, detail);
         self.propose(row, SessionChange::CallersAct(session))
     }
 
     /// A change whose row is on the disk comes into force, unless something voided it meanwhile.
-    pub fn put_in_force(&mut self, now: Timestamp, recorded: Recorded<PendingChange>) {
+    pub fn put_in_force(&mut self, now: Timestamp, recorded: Recorded<UnrecordedChange>) {
         self.row_is_written(now);
         let id = recorded.subject().id;
         if !self.waiting.contains_key(&id) {
@@ -252,13 +90,13 @@ impl Sessions {
     }
 
     /// The row of a change is not on the disk: it doesn't come into force.
-    pub fn not_recorded(&mut self, id: PendingChangeId, error: &RecordError) {
+    pub fn not_recorded(&mut self, id: UnrecordedChangeId, error: &RecordError) {
         self.row_is_lost(error);
         self.refuse_change(id, SessionRefusal::Storage);
     }
 
     /// A change doesn't come into force: whoever waits for it is told.
-    pub(super) fn refuse_change(&mut self, id: PendingChangeId, refusal: SessionRefusal) {
+    pub(super) fn refuse_change(&mut self, id: UnrecordedChangeId, refusal: SessionRefusal) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         if let (Some(session), Some(request)) = (waiting.session, waiting.asked) {
             self.tell_technician(
@@ -368,12 +206,8 @@ impl Sessions {
         if let SessionPhase::Ending(_) = live.phase {
             return Err(SessionRefusal::NoSuchSession);
         }
-        live.recording = RecordingState::Running { part };
+        live.recording = ScreenRecordingState::Running { part };
         self.did(now, session, Activity::Records);
         Ok(())
     }
-}
-
-pub(super) fn whole_seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }

@@ -1,0 +1,180 @@
+//! Changes that widen what may be done, on their way: decided, then recorded, then in force.
+//!
+//! A [`UnrecordedChange`] leaves with its row and comes back as `Recorded<UnrecordedChange>`. Meanwhile a [`WaitingChange`] stands
+//! for it here, so that whatever narrows in between (Stop, taking back, a silent disk) can void it: a change that nobody
+//! waits for any more stays without effect when its row arrives, and the record says so.
+
+use std::time::Duration;
+
+use nearhand_proto::grant::{Capabilities, DecidedBy};
+use nearhand_proto::id::SessionId;
+
+use super::live_session::ArrivedSession;
+use crate::consent::{Ask, GrantTerms, RequestId, StatesTerms};
+use crate::window_target::WindowTarget;
+
+/// Number of a change on its way to the record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct UnrecordedChangeId(pub(super) u64);
+
+/// What a call of [`super::Sessions`] may have put on its way, for whoever waits until it is in force.
+pub trait ProposesChange {
+    /// The change, if there is one.
+    fn proposed(&self) -> Option<UnrecordedChangeId>;
+}
+
+impl ProposesChange for UnrecordedChangeId {
+    fn proposed(&self) -> Option<UnrecordedChangeId> {
+        Some(*self)
+    }
+}
+
+impl ProposesChange for Option<UnrecordedChangeId> {
+    fn proposed(&self) -> Option<UnrecordedChangeId> {
+        *self
+    }
+}
+
+impl ProposesChange for (UnrecordedChangeId, u32) {
+    fn proposed(&self) -> Option<UnrecordedChangeId> {
+        Some(self.0)
+    }
+}
+
+impl<T: ProposesChange, E> ProposesChange for Result<T, E> {
+    fn proposed(&self) -> Option<UnrecordedChangeId> {
+        self.as_ref().ok().and_then(T::proposed)
+    }
+}
+
+/// A change that is decided and not in force. Only [`super::Sessions`] makes one.
+#[derive(Debug)]
+pub struct UnrecordedChange {
+    pub(super) id: UnrecordedChangeId,
+    pub(super) change: SessionChange,
+}
+
+impl UnrecordedChange {
+    /// Its number.
+    pub fn id(&self) -> UnrecordedChangeId {
+        self.id
+    }
+}
+
+impl StatesTerms for UnrecordedChange {
+    fn terms(&self) -> Option<&GrantTerms> {
+        match &self.change {
+            SessionChange::Grant(grant) => Some(&grant.terms),
+            SessionChange::Extend(terms) => Some(terms),
+            _ => None,
+        }
+    }
+}
+
+/// What comes into force with its row.
+#[derive(Debug)]
+pub(super) enum SessionChange {
+    /// A session stands.
+    Begin(Box<ArrivedSession>),
+    /// The person is asked.
+    Question(Ask),
+    /// Capabilities are granted.
+    Grant(DecidedGrant),
+    /// What is granted lasts longer.
+    Extend(GrantTerms),
+    /// A session that the person paused goes on.
+    Resume(SessionId),
+    /// A session that nobody saw is seen again and goes on.
+    SeenAgain(SessionId),
+    /// The technician keeps what they see.
+    Recording { session: SessionId, part: u32 },
+    /// Something that its caller does once the row is written.
+    CallersAct(Option<SessionId>),
+}
+
+/// A grant, with what is needed to tell both sides.
+#[derive(Debug)]
+pub(super) struct DecidedGrant {
+    pub(super) terms: GrantTerms,
+    /// The technician's number of the request.
+    pub(super) theirs: u32,
+    /// The person's, if they decided.
+    pub(super) request: Option<RequestId>,
+    pub(super) by: DecidedBy,
+    /// Which window may be seen, if that is granted.
+    pub(super) target: Option<WindowTarget>,
+}
+
+impl SessionChange {
+    pub(super) fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Begin(start) => Some(start.session),
+            Self::Question(ask) => Some(ask.session),
+            Self::Grant(DecidedGrant { terms, .. }) | Self::Extend(terms) => Some(terms.session),
+            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => {
+                Some(*session)
+            }
+            Self::CallersAct(session) => *session,
+        }
+    }
+
+    /// In words, for the record.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Begin(_) => "the session did not begin".to_owned(),
+            Self::Question(_) => "nobody was asked".to_owned(),
+            Self::Grant(grant) => format!("{} was not granted", grant.terms.capabilities),
+            Self::Extend(terms) => format!("{} was not extended", terms.capabilities),
+            Self::Resume(_) | Self::SeenAgain(_) => "the session stayed paused".to_owned(),
+            Self::Recording { part, .. } => format!("part {part} of the recording did not begin"),
+            Self::CallersAct(_) => "it did not begin".to_owned(),
+        }
+    }
+}
+
+/// What narrowing needs to know of a change that waits for its row.
+#[derive(Debug)]
+pub(super) struct WaitingChange {
+    pub(super) session: Option<SessionId>,
+    /// What it would widen.
+    pub(super) widens: Widening,
+    /// The technician's number of the request that is answered with it.
+    pub(super) asked: Option<u32>,
+    /// The person's number of the request, to be settled with it.
+    pub(super) request: Option<RequestId>,
+}
+
+/// What a waiting change would widen, as far as narrowing can void it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Widening {
+    Grants(Capabilities),
+    Resumes,
+    SeenAgain,
+    Other,
+}
+
+impl WaitingChange {
+    pub(super) fn of(change: &SessionChange) -> Self {
+        let (mut asked, mut request) = (None, None);
+        let widens = match change {
+            SessionChange::Grant(grant) => {
+                (asked, request) = (Some(grant.theirs), grant.request);
+                Widening::Grants(grant.terms.capabilities)
+            }
+            SessionChange::Extend(terms) => Widening::Grants(terms.capabilities),
+            SessionChange::Question(ask) => {
+                asked = Some(ask.theirs);
+                Widening::Other
+            }
+            SessionChange::Resume(_) => Widening::Resumes,
+            SessionChange::SeenAgain(_) => Widening::SeenAgain,
+            _ => Widening::Other,
+        };
+        Self { session: change.session(), widens, asked, request }
+    }
+}
+
+/// A duration as it goes to the technician and the record.
+pub(super) fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
