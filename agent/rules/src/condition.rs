@@ -8,13 +8,13 @@ use crate::units;
 /// Which side of the limit counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Comparator {
-    /// `>`
+    /// `>`: the value is above the limit.
     Above,
-    /// `>=`
+    /// `>=`: the value is at or above the limit.
     AtLeast,
-    /// `<`
+    /// `<`: the value is below the limit.
     Below,
-    /// `<=`
+    /// `<=`: the value is at or below the limit.
     AtMost,
 }
 

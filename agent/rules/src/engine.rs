@@ -163,7 +163,7 @@ impl Engine {
         events
     }
 
-    /// The rules.
+    /// The rules in force.
     pub fn rules(&self) -> &[AlarmRule] {
         &self.rules
     }

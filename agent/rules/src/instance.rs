@@ -13,7 +13,7 @@ use crate::window::SampleWindow;
 /// A firing alarm whose sensor is silent for this long is given up, in milliseconds.
 const GIVEN_UP: u64 = 24 * 3_600_000;
 
-/// One severity.
+/// The state of one severity of a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 struct LevelState {
     active: bool,

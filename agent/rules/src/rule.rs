@@ -13,13 +13,13 @@ pub const MAX_INSTANCES: usize = 64;
 /// How samples of a window become one value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WindowAggregate {
-    /// The newest.
+    /// The newest sample.
     Last,
-    /// Their mean.
+    /// The mean of all samples.
     Mean,
-    /// The largest.
+    /// The largest sample.
     Max,
-    /// The smallest.
+    /// The smallest sample.
     Min,
     /// How many there were.
     Count,
@@ -28,11 +28,11 @@ pub enum WindowAggregate {
 /// Which way a change must go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeDirection {
-    /// Up.
+    /// The value became larger.
     Rises,
-    /// Down.
+    /// The value became smaller.
     Falls,
-    /// Either.
+    /// The value changed at all.
     Any,
 }
 
@@ -132,7 +132,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 /// Where the lines of a log rule come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LogSource {
-    /// A file.
+    /// Lines appended to this file.
     File(String),
     /// The system's journal; of one unit, if one is named.
     Journal(Option<String>),
@@ -156,7 +156,7 @@ impl PartialEq for LogLines {
     }
 }
 
-/// A rule.
+/// A rule with everything that the engine needs to judge it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AlarmRule {
     /// Its name, unique in its set.

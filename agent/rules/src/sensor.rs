@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub enum SensorUnit {
     /// 0 to 100.
     Percent,
-    /// Bytes.
+    /// An amount of data.
     Bytes,
-    /// Seconds.
+    /// A length of time in seconds.
     Seconds,
-    /// Degrees Celsius.
+    /// A temperature in degrees Celsius.
     Celsius,
     /// A number of things, or 0 and 1.
     Count,

@@ -119,7 +119,7 @@ pub enum ChartKind {
 pub struct Chart {
     /// Stable name, for example `disks.usage`.
     pub id: String,
-    /// Heading.
+    /// Heading of the chart.
     pub title: String,
     /// Unit of the values, for example `GB` or `%`.
     pub unit: String,
@@ -134,11 +134,11 @@ pub struct Chart {
 pub struct ReportSubject {
     /// Device id in hexadecimal, or empty for a run without enrolment.
     pub device: String,
-    /// Host name.
+    /// The machine's host name.
     pub hostname: String,
     /// Operating system with its version.
     pub os: String,
-    /// Kernel version.
+    /// Version of the running kernel.
     pub kernel: String,
     /// Maker and model of the machine, where known.
     pub model: String,
@@ -189,7 +189,7 @@ pub struct Report {
     pub schema_version: u32,
     /// Program and version that ran the checks.
     pub generator: String,
-    /// The device.
+    /// The device that was examined.
     pub subject: ReportSubject,
     /// When the run began, RFC 3339 in UTC.
     pub started_at: String,

@@ -18,7 +18,7 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_FINDINGS: usize = 2_000;
 /// Most pieces of evidence of one finding.
 pub const MAX_EVIDENCE: usize = 200;
-/// Most charts.
+/// Most charts of one report.
 pub const MAX_CHARTS: usize = 50;
 /// Most points of one chart: a day in minutes.
 pub const MAX_POINTS: usize = 1_440;
@@ -33,7 +33,7 @@ pub enum ParseError {
     /// Longer than [`MAX_BYTES`].
     #[error("the report has {bytes} bytes; at most {MAX_BYTES} are read: ask for the quick set of checks")]
     TooLarge {
-        /// Its length.
+        /// The JSON's length in bytes.
         bytes: usize,
     },
     /// Not JSON, or nested too deeply.
@@ -68,11 +68,11 @@ pub enum ParseError {
     /// A list is longer than its bound.
     #[error("the report has {found} {what}; at most {limit} are read")]
     TooMany {
-        /// The list.
+        /// Name of the list in the report.
         what: &'static str,
-        /// Its length.
+        /// Number of its entries.
         found: usize,
-        /// The bound.
+        /// Most entries that it may have.
         limit: usize,
     },
     /// A chart's number is infinite or not a number.

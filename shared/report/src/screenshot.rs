@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use nearhand_proto::text;
 
-/// The name of the picture's file, beside the report's.
+/// Name of the picture's file; it lies next to the report.
 pub const FILE: &str = "screenshot.png";
 /// Largest file, in bytes: a 4K screen full of photographs fits, and a page that holds it can still be mailed to some.
 pub const MAX_PNG: usize = 32 * 1024 * 1024;
@@ -71,7 +71,7 @@ pub enum ScreenshotError {
 }
 
 impl ScreenshotPng {
-    /// Takes a file that our own program made of a picture: eight bits each of red, green and blue, nothing beside them.
+    /// Takes a file that our own program made of a picture: eight bits each of red, green and blue, and nothing else.
     ///
     /// # Errors
     /// [`ScreenshotError`].
@@ -83,7 +83,7 @@ impl ScreenshotPng {
         Ok(Self { png, width, height })
     }
 
-    /// The file.
+    /// The PNG file's bytes.
     pub fn png(&self) -> &[u8] {
         &self.png
     }

@@ -18,14 +18,14 @@ use super::{html, markdown, redact};
 pub struct PseudonymSettings<'a> {
     /// The key of the tokens; never leaves the machine.
     pub key: &'a [u8; 32],
-    /// Names that are known beside those that the report itself tells.
+    /// Names to replace in addition to those found in the report itself.
     pub known: &'a Identifiers,
 }
 
 /// A report ready to be shown, and what changed since an older one.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ShareableReport {
-    /// The report.
+    /// The report, redacted and on request pseudonymised.
     #[serde(flatten)]
     pub report: Report,
     /// What changed; absent where there was nothing to compare with.
@@ -78,7 +78,7 @@ impl ShareableReport {
     /// tickets.
     ///
     /// # Errors
-    /// What keeps it from being put in JSON.
+    /// The JSON form could not be written, which only running out of memory explains.
     pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 3], serde_json::Error> {
         let (since, screenshot) = (self.since.as_ref(), self.screenshot.as_ref());
         Ok([
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_in_the_page_and_beside_the_others() {
+    fn a_picture_is_in_the_page_and_next_to_the_others() {
         let png = screenshot::tests::png(1280, 800);
         let picture = ScreenshotPng::of(png.clone()).unwrap();
         let edition = ShareableReport::new(sample::full(), None, None);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonymised_report_has_no_picture_whoever_hands_it_in() {
+    fn a_pseudonymised_report_never_has_a_picture() {
         let (key, known) = ([7; 32], Identifiers::default());
         let pseudonyms = PseudonymSettings { key: &key, known: &known };
         let picture = ScreenshotPng::of(screenshot::tests::png(8, 8)).unwrap();

@@ -8,7 +8,7 @@
 //!
 //! Why it looks like this. Drawn text is no noise: the same few shapes return everywhere, so "what came last time in this
 //! situation" is right nearly always and costs a small fraction of a bit. The first table knows the situation exactly (six
-//! neighbours); where it has not seen it, three neighbours are a coarser guess. Each guess has a probability of its own
+//! neighbours); where it has not seen it, three neighbours are a coarser guess. Each guess has its own probability
 //! that depends on how often it was right lately, so a bad guess costs little. A colour that a failed guess has ruled out
 //! is not offered again at the next level. Both ends update all tables from decoded pixels only, so they stay equal; one
 //! step that only one end takes would garble every later frame, which is why coding and decoding are the same code.

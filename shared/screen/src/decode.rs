@@ -21,7 +21,7 @@ use crate::{jpeg, photo};
 /// rectangle and one JPEG picture, each at most as large as the picture.
 pub const MAX_MEMORY: usize = 4 * MAX_PIXELS + CACHED_TILES * 4 * 64 * 64 + (4 << 20) + 12 * MAX_PIXELS;
 
-/// Why a frame wasn't decoded. What the canvas shows is then no longer what the device shows: begin anew.
+/// Why a frame wasn't decoded. What the canvas shows is then no longer what the device shows: begin again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -29,24 +29,24 @@ pub enum DecodeError {
     #[error("the screen's frame has a format that this version doesn't know: update this program")]
     Version,
     /// No first frame came before it, or one before it failed.
-    #[error("the screen's frame depends on one that is missing: begin the screen anew")]
+    #[error("the screen's frame depends on one that is missing: start the screen view again")]
     Missing,
     /// The picture's size is none.
     #[error("the screen's frame claims a size of {0} x {1} pixels, which no screen has")]
     Size(u16, u16),
     /// It ends too early.
-    #[error("the screen's frame ends too early: begin the screen anew")]
+    #[error("the screen's frame ends too early: start the screen view again")]
     Short,
     /// Its bytes make no sense.
-    #[error("the screen's frame is damaged: begin the screen anew")]
+    #[error("the screen's frame is damaged: start the screen view again")]
     Damaged,
     /// It asks for more work than any frame needs.
-    #[error("the screen's frame asks for more work than a frame may: begin the screen anew")]
+    #[error("the screen's frame asks for more work than a frame may: start the screen view again")]
     Work,
 }
 
 /// Decodes the frames of one [`ScreenEncoder`](crate::ScreenEncoder), in order and none left out. A first frame of another
-/// encoder begins anew.
+/// encoder starts over.
 #[derive(Debug, Default)]
 pub struct ScreenDecoder {
     state: Option<DecoderState>,

@@ -1,8 +1,8 @@
 //! What a frame consists of, for both ends.
 //!
-//! A frame is: a byte of version and flags; for a first frame the size, 2 × 16 bits; with data beside, the length of
+//! A frame is: a byte of version and flags; for a first frame the size, 2 × 16 bits; with side data, the length of
 //! the coded part (LEB128); the coded part: operations, each a kind and its arguments, through one range coder;
-//! then the data beside, in order of the operations it belongs to. Nothing of a frame is understood without all
+//! then the side data, in order of the operations it belongs to. Nothing of a frame is understood without all
 //! frames before it, from a first one on.
 
 use crate::colour_model::ColourModel;
@@ -31,14 +31,14 @@ pub(crate) const SEAL: u32 = 0xa5;
 /// Pixels that all operations of a frame may cover, in units of the picture: a frame in honest use copies, keeps,
 /// paints and refines each place once at most.
 pub(crate) const COVER: usize = 8;
-/// What an operation counts for besides its pixels.
+/// What an operation counts for in addition to its pixels.
 pub(crate) const OPERATION: usize = 64;
 
 /// Kinds of operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Operation {
-    /// No more.
+    /// The frame has no further operation.
     End,
     /// A rectangle moves.
     Copy,
@@ -46,13 +46,13 @@ pub(crate) enum Operation {
     Keep,
     /// A part of a tile is what it was when it was kept.
     Restore,
-    /// One colour.
+    /// A rectangle gets one colour.
     Fill,
     /// Drawn things: [`ColourModel`].
     Paint,
-    /// A lossy picture, beside.
+    /// A lossy picture in the side data.
     Jpeg,
-    /// An exact picture, beside.
+    /// An exact picture in the side data.
     Photo,
 }
 
@@ -122,7 +122,7 @@ pub(crate) struct FrameModel {
     slots: BitTree<CACHED_TILES>,
     quality: BitTree<128>,
     side_data: NumberModel,
-    beside_upper: NumberModel,
+    side_data_upper: NumberModel,
     pub(crate) colours: ColourModel,
 }
 
@@ -140,7 +140,7 @@ impl FrameModel {
             slots: BitTree::NEW,
             quality: BitTree::NEW,
             side_data: NumberModel::NEW,
-            beside_upper: NumberModel::NEW,
+            side_data_upper: NumberModel::NEW,
             colours: ColourModel::new(),
         }
     }
@@ -204,10 +204,10 @@ impl FrameModel {
         u8::try_from(self.quality.code(coder, quality.into())).unwrap_or_default()
     }
 
-    /// Length of the data beside that an operation has.
+    /// Length of an operation's side data.
     pub(crate) fn length<C: RangeCoder>(&mut self, coder: &mut C, length: usize) -> usize {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let upper = self.beside_upper.code(coder, length >> 15);
+        let upper = self.side_data_upper.code(coder, length >> 15);
         let lower = self.side_data.code(coder, length & 0x7fff);
         (upper as usize) << 15 | lower as usize
     }

@@ -50,9 +50,9 @@ pub struct Rect {
     pub x: u16,
     /// Upper edge, in pixels.
     pub y: u16,
-    /// Width.
+    /// Width in pixels.
     pub width: u16,
-    /// Height.
+    /// Height in pixels.
     pub height: u16,
 }
 

@@ -1,7 +1,7 @@
 //! The screen as bytes: pictures are compared with what the viewer has, what changed is coded small, and decoded
 //! from bytes that nobody trusts.
 //!
-//! A crate of its own for two reasons: the relay has no use for it, and it is compiled optimised even in tests.
+//! A separate crate for two reasons: the relay has no use for it, and it is compiled optimised even in tests.
 //! Pure: no socket, no clock, no display. Time is an argument.
 
 pub mod canvas;

@@ -9,12 +9,12 @@ const ESCAPE: u32 = 23;
 /// Halving keeps the statistics fresh.
 const RESET: u32 = 64;
 
-/// Fewest bytes that so many pixels take: one bit for each of three values.
+/// Fewest bytes that this number of pixels can take: one bit for each of three values.
 pub(crate) fn least_bytes(pixels: usize) -> usize {
     pixels.saturating_mul(3) / 8
 }
 
-/// The pictures that don't fill what was promised.
+/// The bytes end before the picture is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TruncatedPhoto;
 
@@ -109,7 +109,7 @@ fn join([green, red, blue]: [i32; 3]) -> u32 {
     byte(red + green) << 16 | byte(green) << 8 | byte(blue + green)
 }
 
-/// Into -128..128.
+/// Wraps a difference into -128..128.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "what wraps around is meant to")]
 fn wrap(value: i32) -> i32 {

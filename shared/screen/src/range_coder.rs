@@ -23,7 +23,7 @@ pub(crate) struct BitModel {
 }
 
 impl BitModel {
-    /// One half.
+    /// Both values are equally likely.
     pub(crate) const EVEN: Self = Self { fast: 0x8000, slow: 0x8000 };
 
     #[inline(always)]

@@ -81,8 +81,8 @@ fn golden() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Writes the file anew: only when the format's version changes.
-fn write_anew() {
+/// Rewrites the file: only when the format's version changes.
+fn rewrite() {
     let hex = |frame: &Vec<u8>| frame.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
     let lines: String = coded().iter().map(hex).collect();
     let head = "# Frames of tests/golden.rs in order; written by it with NEARHAND_REGENERATE_GOLDEN set.\n";
@@ -92,7 +92,7 @@ fn write_anew() {
 #[test]
 fn released_frames_show_what_they_did() {
     if std::env::var_os("NEARHAND_REGENERATE_GOLDEN").is_some() {
-        write_anew();
+        rewrite();
     }
     let (mut decoder, mut viewer) = (ScreenDecoder::new(), Picture::black(Size { width: 1, height: 1 }));
     let (frames, pictures) = (golden(), pictures());

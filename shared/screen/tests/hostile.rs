@@ -153,7 +153,7 @@ fn a_frame_without_a_first_one_is_refused() {
 }
 
 #[test]
-fn a_first_frame_begins_anew() {
+fn a_first_frame_starts_over() {
     let frames = frames();
     let (mut decoder, mut viewer) = (ScreenDecoder::new(), Picture::black(Size { width: 1, height: 1 }));
     for frame in frames.iter().chain(&frames) {

@@ -2,7 +2,7 @@
 //! and hardware.
 //!
 //! Lives here: the comparison as a value that serialises to JSON; which differences are noise is in [`noise`].
-//! Its renderings are beside those of the report ([`super::text_view::comparison`],
+//! Its renderings are with those of the report ([`super::text_view::comparison`],
 //! [`super::markdown::comparison`], [`super::html::comparison_page`]). Must not live here: choosing which
 //! reports to compare.
 
@@ -22,7 +22,7 @@ use super::model::{Area, Evidence, Finding, FindingCounts, FindingStatus, Report
 pub struct ComparedReport {
     /// Device id; empty for a run without enrolment.
     pub device: String,
-    /// Host name.
+    /// The device's host name.
     pub hostname: String,
     /// When the run began, RFC 3339 in UTC.
     pub started_at: String,
@@ -114,9 +114,9 @@ pub struct Comparison {
     pub changed: Vec<FindingChange>,
     /// Not in the newer report, or skipped there: nobody knows how they are now.
     pub disappeared: Vec<FindingChange>,
-    /// Installed software.
+    /// Changes of installed software.
     pub software: InventoryChanges,
-    /// Hardware components.
+    /// Changes of hardware components.
     pub hardware: InventoryChanges,
 }
 

@@ -1,4 +1,4 @@
-//! Charts as inline SVG that stretches with the page; their labels are HTML beside it, so that text keeps its
+//! Charts as inline SVG that stretches with the page; their labels are HTML next to it, so that text keeps its
 //! size and can be read aloud. Must not live here: where charts stand on the page.
 
 use super::markup::HtmlMarkup;

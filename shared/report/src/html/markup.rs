@@ -77,7 +77,7 @@ impl HtmlMarkup {
         self
     }
 
-    /// The page.
+    /// Ends the page and returns it.
     pub(super) fn finish(self) -> String {
         self.out
     }

@@ -53,13 +53,13 @@ pub fn document(report: &Report, since: Option<&Comparison>, screenshot: Option<
     finish(&out)
 }
 
-/// The picture is a file beside this one; a document that is pasted into a ticket goes without it.
+/// The picture is a file next to this one; a document that is pasted into a ticket goes without it.
 fn screen(out: &mut String, screenshot: &Screenshot) {
     block(out, "## The screen");
     match screenshot {
         Screenshot::Taken(picture) => {
             let ((width, height), hash) = (picture.size(), picture.sha256());
-            let file = format!("In the file `{FILE}` beside this one: {width} × {height} pixels");
+            let file = format!("In the file `{FILE}` next to this one: {width} × {height} pixels");
             block(out, &format!("{file}, taken before the checks ran. SHA-256 `{hash}`."));
         }
         Screenshot::Missing(why) => block(out, &format!("No picture of the screen: {}", line(why))),

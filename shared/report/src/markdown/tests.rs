@@ -5,7 +5,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use super::*;
 use crate::{compare::compare, sample};
 
-/// What a reader of the document would see beside text: its constructs, in order.
+/// What a reader of the document would see apart from text: its constructs, in order.
 fn constructs(markdown: &str) -> Vec<String> {
     let parser = Parser::new_ext(markdown, Options::all());
     let seen = parser.filter_map(|event| match event {

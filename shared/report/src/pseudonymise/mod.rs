@@ -126,7 +126,7 @@ pub struct Identifiers {
     pub ssids: Vec<String>,
     /// Serial numbers and other identifiers of hardware.
     pub serials: Vec<String>,
-    /// Device ids.
+    /// Nearhand's device ids.
     pub devices: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Names that a report tells by itself: by the label beside a value, by the check that found it, and by the
+//! Names that a report tells by itself: by the label of a value, by the check that found it, and by the
 //! words around it in a log's message.
 //!
-//! For whoever has the report only and cannot ask the machine. A word taken for a name by mistake is replaced
+//! For a reader who has only the report and cannot ask the machine. A word taken for a name by mistake is replaced
 //! by a token, which costs a little meaning; a name overlooked is told. So the words around a name decide, and
 //! only what nobody is called is left out. Must not live here: what is recognised by its own form (see
 //! [`super::forms`]).

@@ -84,7 +84,7 @@ pub fn finding(finding: &mut Finding) {
 
 fn clean(role: TextRole<'_>, value: &mut String) {
     match role {
-        // A version is never a secret, but looks like one beside a name such as `libsecret`.
+        // A version is never a secret, but looks like one next to a name such as `libsecret`.
         TextRole::SoftwareName | TextRole::SoftwareVersion => {}
         TextRole::Value { label } if rules::names_a_secret(label) && !reach::is_harmless(value) => {
             *value = REDACTED.to_owned();

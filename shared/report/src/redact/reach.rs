@@ -153,7 +153,7 @@ fn bare_len(rest: &str) -> usize {
         }
     });
     let bare = rest.get(..end.map_or(rest.len(), |(at, _)| at)).unwrap_or(rest);
-    // Redacted before: whatever closes after it stays.
+    // Redacted before: the closing quote or bracket after it stays.
     if let Some(tail) = bare.strip_prefix(REDACTED)
         && tail.chars().all(|c| !c.is_alphanumeric())
     {

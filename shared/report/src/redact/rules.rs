@@ -99,7 +99,7 @@ static SECRET_LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(r"(?i)(?:", words!(), r"|\bpin|\bcookie|authorization)[ :=]*$")).ok()
 });
 
-/// `true` when the value beside this label is a secret.
+/// `true` when the value of this label is a secret.
 pub(super) fn names_a_secret(label: &str) -> bool {
     SECRET_LABEL.as_ref().is_none_or(|pattern| pattern.is_match(label))
 }

@@ -9,7 +9,7 @@ use nearhand_proto::text;
 /// Longest text of one field on a terminal, in characters.
 const MAX: usize = 8_000;
 
-/// Fewest columns in which a value is worth setting beside its label.
+/// Fewest columns in which a value is worth setting next to its label.
 const MIN_ROOM: usize = 20;
 
 /// A text that grows by lines.
@@ -95,13 +95,13 @@ impl TextLines {
         }
     }
 
-    /// A label, padded to `label_width`, and its value beside it.
+    /// A label, padded to `label_width`, and its value next to it.
     pub(super) fn pair(&mut self, indent: usize, label: &str, label_width: usize, value: &str) {
         let label = format!("{:<label_width$}", text::one_line(label, MAX));
         self.marked(indent, &format!("{label} "), value);
     }
 
-    /// A paragraph.
+    /// A paragraph, wrapped to the width and indented.
     pub(super) fn wrapped(&mut self, indent: usize, paragraph: &str) {
         self.marked(indent, "", paragraph);
     }
@@ -114,7 +114,7 @@ impl TextLines {
         }
         let mut lead = if mark.is_empty() { String::new() } else { format!("{mark} ") };
         if lead.chars().count() > 2 && indent + lead.chars().count() + MIN_ROOM > self.width {
-            // No room beside the mark: below it.
+            // No room next to the mark: below it.
             for part in wrap(&lead, self.width - indent) {
                 self.line(&format!("{}{part}", " ".repeat(indent)));
             }

@@ -1,7 +1,7 @@
 //! The report on a terminal: for `nearhand diagnose` and the agent's `doctor`.
 //!
 //! Lives here: layout, wrapping and the optional ANSI colours. Every text is neutralised once more on its way
-//! out, so that no field can steer the terminal, whoever filled it. Must not live here: asking whether there is
+//! out, so that no field can control the terminal, even if an attacker filled it. Must not live here: asking whether there is
 //! a terminal and how wide it is (the caller's [`TextStyle`]).
 
 mod lines;

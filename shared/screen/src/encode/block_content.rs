@@ -1,7 +1,7 @@
 //! Natural or drawn: what may be shown lossy for a while, and what never is.
 //!
-//! Drawn things (text, windows, icons) repeat their neighbours' colours and have few of them, whatever the
-//! smoothing of letters; photographs have neither. A block between that has no edge is whatever lies beside it.
+//! Drawn things (text, windows, icons) repeat their neighbours' colours and have few of them, however letters
+//! are smoothed; photographs do neither. A block between the two without an edge counts as what its neighbours are.
 
 use crate::geometry::Rect;
 use crate::picture::Picture;
@@ -13,7 +13,7 @@ pub(super) enum BlockContent {
     Drawn,
     /// One colour or a gentle slope: looks the same either way.
     Soft,
-    /// Photographs, video.
+    /// Photographs and video: lossy at first.
     Natural,
 }
 

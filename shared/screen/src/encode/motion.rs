@@ -185,7 +185,7 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
     let mut gain: CellMap<Option<bool>> = CellMap::new(grid, None);
     let all = changed.iter().fold(Rect::default(), |all, area| all.union(*area));
     for area in changed {
-        // Lines of text end raggedly: what is beside them moved too, if only from blank to blank.
+        // Lines of text end raggedly: the space after them moved too, if only from blank to blank.
         let wide = area.width >= all.width / 2;
         let area = if wide { Rect { x: all.x, width: all.width, ..*area } } else { *area };
         for cell in grid.touched(area) {

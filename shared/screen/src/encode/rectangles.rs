@@ -4,7 +4,7 @@ use crate::geometry::Rect;
 use crate::grid::{Cell, TileGrid};
 use crate::table::CellMap;
 
-/// Rectangles, disjoint and of at most so many pixels in each direction, that cover all blocks which are `wanted`
+/// Rectangles, disjoint and of at most this many blocks in each direction, that cover all blocks which are `wanted`
 /// and none that isn't `allowed`; every wanted block counts as allowed.
 pub(super) fn cover(
     grid: &TileGrid,

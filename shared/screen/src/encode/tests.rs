@@ -16,7 +16,7 @@ pub(crate) const EXACT: FrameSettings = FrameSettings {
 };
 const LOSSY: FrameSettings = FrameSettings { photos: PhotoQuality::Lossy { quality: 60 }, ..EXACT };
 
-/// Both ends.
+/// An encoder, its decoder and the viewer's picture.
 pub(crate) struct CoderPair {
     pub(crate) encoder: ScreenEncoder,
     pub(crate) decoder: ScreenDecoder,

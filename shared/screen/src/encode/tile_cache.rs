@@ -41,7 +41,7 @@ impl TileCache {
     }
 }
 
-/// Hashes a tile, its size included. `None`: it is of one colour, which costs nothing to draw anew.
+/// Hashes a tile, its size included. `None`: it is of one colour, which costs nothing to draw again.
 pub(super) fn hash(picture: &Picture, tile: Rect) -> Option<TileHash> {
     const A: u64 = 0x9e37_79b9_7f4a_7c15;
     const B: u64 = 0xd6e8_feb8_6659_fd93;

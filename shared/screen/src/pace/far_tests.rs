@@ -12,7 +12,7 @@ struct FarPath {
     /// Bytes a second.
     rate: u64,
     round_trip: u64,
-    /// The screen changes this often, whatever is typed.
+    /// The screen changes this often, independently of keys.
     redraw: u64,
     /// Bytes of a frame, or as many as it may have.
     bytes: Option<usize>,

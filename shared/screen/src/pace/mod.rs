@@ -355,7 +355,7 @@ fn rate_of(bytes: usize, time: Duration) -> u64 {
     (bytes as u64).saturating_mul(1_000_000) / micros
 }
 
-/// How long so many bytes take.
+/// How long this number of bytes takes.
 fn time_of(bytes: usize, rate: u64) -> Duration {
     Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / rate.max(1))
 }
