@@ -19,7 +19,7 @@ use crate::record::tests::recorded;
 
 /// Something that happens. Sessions and requests are named by small numbers, so that they meet.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum ConsentStep {
     Begin(u8),
     End(u8),
     Ask {
@@ -74,27 +74,27 @@ fn choices() -> impl Strategy<Value = ConsentChoice> {
     prop_oneof![5 => allow(None), 2 => allow(Some(7)), 1 => Just(ConsentChoice::Deny)]
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn steps() -> impl Strategy<Value = ConsentStep> {
     let session = || 0_u8..3;
     prop_oneof![
-        2 => session().prop_map(Step::Begin),
-        1 => session().prop_map(Step::End),
+        2 => session().prop_map(ConsentStep::Begin),
+        1 => session().prop_map(ConsentStep::End),
         5 => (session(), sets(), seconds(), any::<bool>()).prop_map(|(session, what, seconds, first_contact)| {
-            Step::Ask { session, what, seconds, first_contact }
+            ConsentStep::Ask { session, what, seconds, first_contact }
         }),
-        6 => (0_u64..20, choices()).prop_map(|(request, choice)| Step::Decide { request, choice }),
+        6 => (0_u64..20, choices()).prop_map(|(request, choice)| ConsentStep::Decide { request, choice }),
         1 => (session(), sets(), seconds()).prop_map(|(session, what, seconds)| {
-            Step::Grant { session, what, seconds }
+            ConsentStep::Grant { session, what, seconds }
         }),
         2 => (session(), sets(), seconds()).prop_map(|(session, what, seconds)| {
-            Step::Extend { session, what, seconds }
+            ConsentStep::Extend { session, what, seconds }
         }),
-        2 => (session(), sets()).prop_map(|(session, what)| Step::Revoke { session, what }),
-        3 => (0_u64..90_000).prop_map(Step::Pass),
+        2 => (session(), sets()).prop_map(|(session, what)| ConsentStep::Revoke { session, what }),
+        3 => (0_u64..90_000).prop_map(ConsentStep::Pass),
         // Hours: past the longest grants and what counts as forgotten.
-        1 => (0_u64..20_000_000).prop_map(Step::Pass),
-        2 => (0_u64..90_000).prop_map(Step::Handle),
-        2 => Just(Step::HandleNext),
+        1 => (0_u64..20_000_000).prop_map(ConsentStep::Pass),
+        2 => (0_u64..90_000).prop_map(ConsentStep::Handle),
+        2 => Just(ConsentStep::HandleNext),
     ]
 }
 
@@ -175,19 +175,19 @@ struct Both {
 }
 
 impl Both {
-    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn take(&mut self, step: ConsentStep) -> Result<(), TestCaseError> {
         let now = self.now;
         match step {
-            Step::Begin(session) => {
+            ConsentStep::Begin(session) => {
                 self.consent.begin(now, id(session));
                 self.model.sessions.entry(session).or_default();
             }
-            Step::End(session) => {
+            ConsentStep::End(session) => {
                 self.consent.end(id(session));
                 self.model.sessions.remove(&session);
                 self.model.open.retain(|_, open| open.session != session);
             }
-            Step::Ask { session, what, seconds, first_contact } => {
+            ConsentStep::Ask { session, what, seconds, first_contact } => {
                 let ask = Ask {
                     session: id(session),
                     theirs: 1,
@@ -200,7 +200,7 @@ impl Both {
                     prop_assert!(self.model.open.insert(request, open).is_none(), "a number was used twice");
                 }
             }
-            Step::Decide { request, choice } => {
+            ConsentStep::Decide { request, choice } => {
                 if let Ok(decided) = self.consent.decide(now, RequestId(request), choice) {
                     if let Ok((capabilities, duration)) = decided.outcome {
                         let session = decided.session;
@@ -209,23 +209,23 @@ impl Both {
                     self.model.decided(now, request, choice)?;
                 }
             }
-            Step::Grant { session, what, seconds } => {
+            ConsentStep::Grant { session, what, seconds } => {
                 self.consent.grant(now, &terms(session, what, secs(seconds)));
                 self.model.grant(now, session, what, seconds);
             }
-            Step::Extend { session, what, seconds } => {
+            ConsentStep::Extend { session, what, seconds } => {
                 self.consent.extend(now, &terms(session, what, secs(seconds)));
                 self.model.extend(now, session, what, seconds);
             }
-            Step::Revoke { session, what } => {
+            ConsentStep::Revoke { session, what } => {
                 self.consent.revoke(now, id(session), what);
                 if let Some(granted) = self.model.sessions.get_mut(&session) {
                     granted.retain(|capability, _| !what.contains(*capability));
                 }
             }
-            Step::Pass(ms) => self.now += Duration::from_millis(ms),
-            Step::Handle(ms) => self.handle(now + Duration::from_millis(ms))?,
-            Step::HandleNext => {
+            ConsentStep::Pass(ms) => self.now += Duration::from_millis(ms),
+            ConsentStep::Handle(ms) => self.handle(now + Duration::from_millis(ms))?,
+            ConsentStep::HandleNext => {
                 if let Some(next) = self.consent.next_timeout() {
                     self.handle(next.max(now))?;
                 }
@@ -295,7 +295,7 @@ proptest! {
     #[test]
     fn nothing_is_ever_allowed_that_the_rules_do_not_allow(steps in prop::collection::vec(steps(), 0..60)) {
         let mut both = Both { consent: Consent::default(), model: Model::default(), now: start() };
-        both.take(Step::Begin(0))?;
+        both.take(ConsentStep::Begin(0))?;
         for step in steps {
             both.take(step)?;
             both.agree()?;

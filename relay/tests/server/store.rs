@@ -93,10 +93,8 @@ async fn all_statements(database: &Database) {
     assert_eq!(read.meta("claim").await.unwrap(), None, "used up");
     let (device, device_key) = member(&org, Role::Device);
     assert_eq!(store.write(StoreWrite::Join(Box::new(device.clone()))).await.unwrap(), WriteOutcome::Done);
-    assert_eq!(
-        store.write(StoreWrite::Join(Box::new(device.clone()))).await.unwrap(),
-        WriteOutcome::Conflict
-    );
+    let joined_again = store.write(StoreWrite::Join(Box::new(device.clone()))).await.unwrap();
+    assert_eq!(joined_again, WriteOutcome::Conflict);
 
     let next = key();
     let longer = device.credential.rotated(&device_key, &next.public(), now()).unwrap();
@@ -107,10 +105,8 @@ async fn all_statements(database: &Database) {
     let id = org.key.public().organisation_id();
     let list = org.key.sign(&Revocations::default().next_list(id, now(), [], [])).unwrap();
     assert_eq!(store.write(StoreWrite::Revoke(1, list.clone(), now())).await.unwrap(), WriteOutcome::Done);
-    assert_eq!(
-        store.write(StoreWrite::Revoke(1, list.clone(), now())).await.unwrap(),
-        WriteOutcome::Conflict
-    );
+    let revoked_again = store.write(StoreWrite::Revoke(1, list.clone(), now())).await.unwrap();
+    assert_eq!(revoked_again, WriteOutcome::Conflict);
 
     let (one, two) = (session(&admin, &device), session(&admin, &device));
     for new in [&one, &two] {
@@ -125,15 +121,13 @@ async fn all_statements(database: &Database) {
     let peer = PeerId::Device(device_id);
     let seen = |peer, said| SeenPeer { peer, at: UnixMillis(77), said };
     let person = PeerId::Person(admin.who.technician_id().unwrap());
-    store
-        .write(StoreWrite::Seen(vec![
-            seen(peer, Some((Some(facts()), "2".into()))),
-            seen(peer, None),
-            seen(person, Some((None, "2".into()))),
-            seen(person, None),
-        ]))
-        .await
-        .unwrap();
+    let seen_peers = vec![
+        seen(peer, Some((Some(facts()), "2".into()))),
+        seen(peer, None),
+        seen(person, Some((None, "2".into()))),
+        seen(person, None),
+    ];
+    store.write(StoreWrite::Seen(seen_peers)).await.unwrap();
     let head = |number, hash| next.sign(&AuditHead { number, hash: [hash; 32] }).unwrap();
     let witness =
         |n, h| StoreWrite::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), now());

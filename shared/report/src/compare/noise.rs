@@ -18,7 +18,7 @@ pub(super) fn is_same(old: &str, new: &str) -> bool {
     if old == new {
         return true;
     }
-    let (Some(old), Some(new)) = (MeasuredValue::of(old), MeasuredValue::of(new)) else { return false };
+    let (Some(old), Some(new)) = (QuantityInText::of(old), QuantityInText::of(new)) else { return false };
     old.words == new.words
         && old.numbers.len() == new.numbers.len()
         && old.numbers.iter().zip(&new.numbers).all(|(a, b)| {
@@ -28,12 +28,12 @@ pub(super) fn is_same(old: &str, new: &str) -> bool {
 }
 
 /// A value taken apart into its measured numbers and the words around them.
-struct MeasuredValue {
+struct QuantityInText {
     words: String,
     numbers: Vec<f64>,
 }
 
-impl MeasuredValue {
+impl QuantityInText {
     /// `None` when the value holds a number that was not measured.
     fn of(value: &str) -> Option<Self> {
         let mut this = Self { words: String::new(), numbers: Vec::new() };
