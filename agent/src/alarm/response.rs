@@ -29,11 +29,17 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// Runbooks that may wait for their turn. The alarms of those after them stand, and are told without.
 const RUNS: usize = 8;
 
-/// What a diagnosis found, and when.
-struct LastDiagnosis {
+/// The result of a diagnosis or a runbook, for the alarm that started it.
+#[derive(PartialEq, Eq, Debug)]
+struct ResponseSummary {
     good: bool,
     title: String,
     lines: Vec<String>,
+}
+
+/// The newest diagnosis, which alarms share for a while.
+struct LastDiagnosis {
+    summary: ResponseSummary,
     made: Instant,
 }
 
@@ -68,14 +74,8 @@ async fn look_into(
                 last = diagnose(hub).await.or(last);
             }
             if let Some(diagnosis) = &last {
-                let LastDiagnosis { good, title, lines, .. } = diagnosis;
-                alarms.order(AlarmOrder::Reported(Box::new(report(
-                    &one,
-                    AlarmResponse::Diagnosis,
-                    *good,
-                    title,
-                    lines,
-                ))));
+                let report = report(&one, AlarmResponse::Diagnosis, &diagnosis.summary);
+                alarms.order(AlarmOrder::Reported(Box::new(report)));
             }
         }
         if let Some(runbook) = one.runbook.clone() {
@@ -98,8 +98,7 @@ async fn repair(
     while let Some((one, raised)) = queued.recv().await {
         match runbooks.raised(hub, &raised).await {
             Ok(outcome) => {
-                let (good, title, lines) = told(&outcome);
-                let report = report(&one, AlarmResponse::Runbook, good, &title, &lines);
+                let report = report(&one, AlarmResponse::Runbook, &summary_of_run(&outcome));
                 alarms.order(AlarmOrder::Reported(Box::new(report)));
             }
             Err(refused) => {
@@ -119,36 +118,37 @@ async fn diagnose(hub: &Hub) -> Option<LastDiagnosis> {
             () = hub.stopped() => return None,
         };
         if let RunEvent::Finished(mut report) = event {
-            let found = tokio::task::spawn_blocking(move || {
+            let summary = tokio::task::spawn_blocking(move || {
                 redact::redact(&mut report);
-                found(&report.findings)
+                summary_of_findings(&report.findings)
             });
-            let (good, title, lines) = found.await.ok()?;
+            let summary = summary.await.ok()?;
             redact::forget_rules();
             crate::platform::give_back_memory_soon();
-            return Some(LastDiagnosis { good, title, lines, made: Instant::now() });
+            return Some(LastDiagnosis { summary, made: Instant::now() });
         }
     }
 }
 
-fn report(of: &RaisedAlarm, deed: AlarmResponse, good: bool, title: &str, lines: &[String]) -> DeviceReport {
+fn report(of: &RaisedAlarm, deed: AlarmResponse, summary: &ResponseSummary) -> DeviceReport {
+    let ResponseSummary { good, title, lines } = summary;
     DeviceReport {
         rule: of.rule.clone(),
         instance: of.instance.clone(),
         deed,
-        good,
+        good: *good,
         title: cut(title, MAX_SUMMARY),
         lines: lines.iter().take(MAX_LINES).map(|line| cut(line, MAX_LINE)).collect(),
         at: nearhand_proto::time::UnixMillis::from_system(std::time::SystemTime::now()),
     }
 }
 
-/// The findings that are not well, worst first.
-fn found(findings: &[Finding]) -> (bool, String, Vec<String>) {
+/// Failed checks and warnings, the failed ones first.
+fn summary_of_findings(findings: &[Finding]) -> ResponseSummary {
     let of = |status: FindingStatus| findings.iter().filter(move |finding| finding.status == status);
     let (fail, warn) = (of(FindingStatus::Fail).count(), of(FindingStatus::Warn).count());
     let title = match (fail, warn) {
-        (0, 0) => "nothing out of order was found".to_owned(),
+        (0, 0) => "no problems found".to_owned(),
         _ => format!("{fail} checks failed, {warn} warn"),
     };
     let line = |finding: &Finding| {
@@ -156,15 +156,20 @@ fn found(findings: &[Finding]) -> (bool, String, Vec<String>) {
         let of = if finding.instance.is_empty() { String::new() } else { format!(" {}", finding.instance) };
         format!("{kind} {}{of}: {}", finding.id, finding.title)
     };
-    (fail == 0, title, of(FindingStatus::Fail).chain(of(FindingStatus::Warn)).map(line).collect())
+    let lines = of(FindingStatus::Fail).chain(of(FindingStatus::Warn)).map(line).collect();
+    ResponseSummary { good: fail == 0, title, lines }
 }
 
-fn told(outcome: &RunOutcome) -> (bool, String, Vec<String>) {
+fn summary_of_run(outcome: &RunOutcome) -> ResponseSummary {
     let lines = outcome.notes.iter().map(|note| {
         let well = if note.well { "" } else { " (not well)" };
         format!("{} {}{well}: {}", note.phase.name(), note.act.name(), note.saw)
     });
-    (outcome.ending == RunEnding::Done, format!("{outcome} [run {}]", outcome.run), lines.collect())
+    ResponseSummary {
+        good: outcome.ending == RunEnding::Done,
+        title: format!("{outcome} [run {}]", outcome.run),
+        lines: lines.collect(),
+    }
 }
 
 /// Cuts a text to one line of at most this many bytes.
@@ -192,7 +197,11 @@ mod tests {
             diagnose: true,
         };
         let long = || "ü\n\u{1b}[2J".repeat(200);
-        let made = report(&begun, AlarmResponse::Diagnosis, false, &long(), &vec![long(); 50]);
+        let made = report(
+            &begun,
+            AlarmResponse::Diagnosis,
+            &ResponseSummary { good: false, title: long(), lines: vec![long(); 50] },
+        );
         assert_eq!(made.check(), Ok(()));
         assert!(made.title.len() > MAX_SUMMARY - 8 && made.lines.len() == MAX_LINES);
         assert!(!made.title.contains('\u{1b}') && !made.title.contains('\n'));
@@ -219,9 +228,10 @@ mod tests {
             finding("c.d", "", FindingStatus::Warn),
             finding("disks.space", "/home", FindingStatus::Fail),
         ];
-        let (good, title, lines) = found(&all);
+        let ResponseSummary { good, title, lines } = summary_of_findings(&all);
         assert_eq!((good, title.as_str()), (false, "1 checks failed, 1 warn"));
         assert_eq!(lines, ["fail disks.space /home: so it is", "warn c.d: so it is"]);
-        assert_eq!(found(&all[..1]), (true, "nothing out of order was found".to_owned(), Vec::new()));
+        let title = "no problems found".to_owned();
+        assert_eq!(summary_of_findings(&all[..1]), ResponseSummary { good: true, title, lines: Vec::new() });
     }
 }

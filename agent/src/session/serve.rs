@@ -129,9 +129,12 @@ pub(super) async fn serve(
                     }
                     None
                 }
-                Some(Err(hostile)) => {
-                    tracing::warn!(session = short_id(session), hostile, "control stream ended");
-                    return if hostile { ServeEnd::Over(SessionEndReason::ByTechnician) } else { ServeEnd::Lost };
+                Some(Err(end)) => {
+                    tracing::warn!(session = short_id(session), ?end, "control stream ended");
+                    return match end {
+                        ControlStreamEnd::Hostile => ServeEnd::Over(SessionEndReason::ByTechnician),
+                        ControlStreamEnd::Lost => ServeEnd::Lost,
+                    };
                 }
                 None => return ServeEnd::Lost,
             },
@@ -187,10 +190,21 @@ async fn farewell(hub: &Hub, send: &mut SendStream, ended: SessionEndReason) {
     let _ = send.finish();
 }
 
-/// Reads the control stream. An error says whether the technician's program broke the protocol.
-async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnician, bool>>) {
+/// How the technician's control stream ended.
+#[derive(Clone, Copy, Debug)]
+enum ControlStreamEnd {
+    /// The technician's program broke the protocol.
+    Hostile,
+    /// The stream or its connection is gone.
+    Lost,
+}
+
+/// Reads the control stream until it ends.
+async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnician, ControlStreamEnd>>) {
     loop {
-        let read = framed::read(&mut recv, FRAME_LIMIT).await.map_err(|error| error.is_hostile());
+        let read = framed::read(&mut recv, FRAME_LIMIT).await.map_err(|error| {
+            if error.is_hostile() { ControlStreamEnd::Hostile } else { ControlStreamEnd::Lost }
+        });
         let over = read.is_err();
         if to.send(read).await.is_err() || over {
             return;
