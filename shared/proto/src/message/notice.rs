@@ -222,7 +222,7 @@ impl AgentNotice {
                 f,
                 "{who} tried a wrong support code. If you did not just read one out to somebody, do not make another."
             ),
-            Self::NoRoom { why } => write!(f, "{why}; nothing more is allowed until there is room"),
+            Self::NoRoom { why } => write!(f, "{why}; nothing new is allowed until it can be written again"),
             Self::Missed(events) => {
                 write!(f, "{events} events were missed; the status shows how things stand")
             }
