@@ -12,11 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nearhand_tests::deployment::{ProgramPlace, TestDeployment};
-use nearhand_tests::desktop_services::SettingsPortal;
-use nearhand_tests::parties::{TestAgent, TestClient};
+use nearhand_tests::parties::{TestAgent, TestConsole};
 use nearhand_tests::program::{ProgramLogs, TestProgram};
-use nearhand_tests::screen_reader::{DesktopSession, ScreenReader, ShownElement};
-use nearhand_tests::window_harness::{bring, gone};
 use nearhand_tests::x_display::{XDisplay, window};
 
 /// The customer's screen.
@@ -42,19 +39,18 @@ const INVOICES: &str = "Invoice,Customer,Date,Net,VAT,Total,Status\n\
 
 fn main() -> Result<()> {
     let file = std::env::args().nth(1).context("viewer_pictures FILE.png")?;
-    let office = OfficeDesktop::new()?;
-    let mut client = office.connect()?;
-    let url = client.event("viewer")?;
-    let url = url.get("url").and_then(|url| url.as_str()).context("the viewer has no address")?.to_owned();
-    let logs = ProgramLogs::default();
-    let desk = XDisplay::virtual_frame_buffer(VIEWER.0, VIEWER.1, &logs)?;
+    let mut office = OfficeDesktop::new()?;
+    let words = ["--reason", "the printer shows a red light", "--no-open", "--ask", "view,control"];
+    let mut client = office.deployment.admin().connect(&office.console.code, &words)?;
+    let event = client.event("viewer")?;
+    let url = event.get("url").and_then(|url| url.as_str()).context("the viewer has no address")?;
+    let desk = XDisplay::virtual_frame_buffer(VIEWER.0, VIEWER.1, &ProgramLogs::default())?;
     let manager = desk.window_manager()?;
-    let size = format!("--window-size={},{}", VIEWER.0, VIEWER.1);
-    let browser = desk.chromium(&url, &[&size])?;
-    office.allow()?;
+    let browser = desk.chromium(url, &[&format!("--window-size={},{}", VIEWER.0, VIEWER.1)])?;
+    office.console.allows()?;
+    client.granted(true)?;
+    office.console.types("Here is the list that I wanted to print.")?;
     std::thread::park_timeout(2 * DRAWING);
-    office.answer()?;
-    std::thread::park_timeout(DRAWING);
     if desk.run(&["import", "-window", "root", &file]).is_err() {
         bail!("no picture could be taken: is ImageMagick installed?");
     }
@@ -63,71 +59,25 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The customer's desktop, with their programs, the agent and its window.
+/// The customer's desktop with their programs, the agent, and the person at it.
 struct OfficeDesktop {
-    display: XDisplay,
-    reader: ScreenReader,
-    site: TestDeployment,
+    console: TestConsole,
+    deployment: TestDeployment,
     _agent: TestAgent,
     _programs: Vec<TestProgram>,
-    _session: DesktopSession,
-    _portal: SettingsPortal,
+    _display: XDisplay,
 }
 
 impl OfficeDesktop {
     fn new() -> Result<Self> {
-        let logs = ProgramLogs::default();
-        let display = XDisplay::virtual_frame_buffer(DEVICE.0, DEVICE.1, &logs)?;
-        let manager = display.window_manager()?;
-        let session = DesktopSession::new(&display)?;
-        let portal = SettingsPortal::on(&session, false)?;
-        let mut programs = vec![manager];
+        let display = XDisplay::virtual_frame_buffer(DEVICE.0, DEVICE.1, &ProgramLogs::default())?;
+        let mut programs = vec![display.window_manager()?];
         programs.extend(office_programs(&display)?);
-        let reader = session.reader()?;
-        let place: ProgramPlace = session.place(&display);
-        let site = TestDeployment::new()?;
-        let agent = site.device_at("front desk", place.clone())?;
-        programs.push(agent.window(&place, &["--lang", "en"])?);
-        reader.wait("help-send", |_| true)?;
-        Ok(Self {
-            display,
-            reader,
-            site,
-            _agent: agent,
-            _programs: programs,
-            _session: session,
-            _portal: portal,
-        })
-    }
-
-    fn connect(&self) -> Result<TestClient> {
-        self.reader.press("tab-code")?;
-        self.reader.press("code-new")?;
-        let code = self.reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name;
-        let reason = "printer shows a red light";
-        self.site.admin().connect(&code, &["--reason", reason, "--no-open", "--ask", "view,control"])
-    }
-
-    fn allow(&self) -> Result<()> {
-        self.reader.wait("consent-hint", |_| true)?;
-        gone(&self.reader, "consent-hint")?;
-        bring(&self.display, &self.reader, "tick-control")?;
-        self.reader.press("tick-control")?;
-        self.reader.wait("tick-control", ShownElement::checked)?;
-        self.reader.press("allow")?;
-        self.reader.wait("session-who", |_| true).map(|_| ())
-    }
-
-    /// The customer writes, then puts the window away.
-    fn answer(&self) -> Result<()> {
-        bring(&self.display, &self.reader, "chat-text")?;
-        self.reader.focus("chat-text")?;
-        self.reader.wait("chat-text", ShownElement::focused)?;
-        self.display.run(&["xdotool", "type", "--delay", "20", "Here is the list I wanted to print."])?;
-        self.reader.press("chat-send")?;
-        self.reader.wait("mark-0", |_| true)?;
-        let id = window(&self.display, "Nearhand")?;
-        self.display.run(&["xdotool", "windowminimize", &id]).map(|_| ())
+        let deployment = TestDeployment::new()?;
+        let place = ProgramPlace::behind(&["env", &format!("DISPLAY={}", display.name)]);
+        let agent = deployment.device_at("front desk", place)?;
+        let console = agent.attend()?;
+        Ok(Self { console, deployment, _agent: agent, _programs: programs, _display: display })
     }
 }
 
