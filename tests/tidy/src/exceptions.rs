@@ -15,16 +15,6 @@ pub struct CircleException {
 /// Modules that use each other.
 pub const CIRCLES: &[CircleException] = &[
     CircleException {
-        file: "agent/core/src/sessions/mod.rs",
-        with: "agent/core/src/sessions/**",
-        because: "one state machine in several files: the parts are methods of Sessions and share its private types",
-    },
-    CircleException {
-        file: "agent/core/src/sessions/pending.rs",
-        with: "agent/core/src/sessions/record_health.rs",
-        because: "one state machine in several files: a change that waits becomes a row, and the row names the change",
-    },
-    CircleException {
         file: "agent/desktop/src/keys/mod.rs",
         with: "agent/desktop/src/keys/**",
         because: "the table of key symbols is made of the type that the entrance declares",
