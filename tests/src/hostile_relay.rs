@@ -340,7 +340,7 @@ impl HostileContext {
                         devices.push((credential, facts, connection));
                     }
                     RelayHello::Person { credential, .. } => {
-                        self.state().people.push((credential, connection))
+                        self.state().people.push((credential, connection));
                     }
                     RelayHello::Guest { .. } | RelayHello::Newcomer { .. } => {}
                 }

@@ -107,7 +107,7 @@ impl OwnerPolicy {
     }
 
     /// Number of rules.
-    pub fn len(&self) -> usize {
+    pub fn rule_count(&self) -> usize {
         self.allow.len()
     }
 

@@ -89,7 +89,7 @@ impl<D: DesktopDisplay> DesktopChild<D> {
         let mut incoming = IncomingMessages::default();
         loop {
             let now = Instant::now();
-            while let Some(message) = incoming.next()? {
+            while let Some(message) = incoming.next_message()? {
                 self.told(message, now, out)?;
             }
             self.work_hands(now, out)?;

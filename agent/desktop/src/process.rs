@@ -149,7 +149,7 @@ async fn read(mut output: ChildStdout, messages: mpsc::Sender<FromDesktop>) {
     while let Ok(read @ 1..) = output.read(&mut buffer).await {
         incoming.push(buffer.get(..read).unwrap_or_default());
         loop {
-            match incoming.next::<FromDesktop>() {
+            match incoming.next_message::<FromDesktop>() {
                 Ok(Some(message)) if message.is_sound() => {
                     if messages.send(message).await.is_err() {
                         return;

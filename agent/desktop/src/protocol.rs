@@ -146,7 +146,7 @@ impl IncomingMessages {
     }
 
     /// The next whole message, if it is there. After an error the stream can't be understood any more.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
+    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = self.bytes.get(self.taken..).unwrap_or_default();
         let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX>() else { return Ok(None) };
         let len = wire::frame_len(*prefix, MAX_DESKTOP_MESSAGE)?;
@@ -170,7 +170,7 @@ mod tests {
             let mut got: Vec<ToDesktop> = Vec::new();
             for piece in bytes.chunks(step) {
                 incoming.push(piece);
-                while let Some(message) = incoming.next().unwrap() {
+                while let Some(message) = incoming.next_message().unwrap() {
                     got.push(message);
                 }
             }
@@ -182,7 +182,7 @@ mod tests {
     fn a_length_over_the_limit_ends_it() {
         let mut incoming = IncomingMessages::default();
         incoming.push(&[0xff; 4]);
-        assert!(incoming.next::<ToDesktop>().is_err());
+        assert!(incoming.next_message::<ToDesktop>().is_err());
     }
 
     #[test]

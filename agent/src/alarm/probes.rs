@@ -98,7 +98,7 @@ pub(crate) async fn run(mut wanted: watch::Receiver<ProbePlan>, orders: Sender<A
                 AlarmProbe::Smart => drop(tasks.spawn(again(every, context, orders, FactSource::Smart))),
                 AlarmProbe::Unclean => drop(tasks.spawn(unclean(context, orders))),
                 AlarmProbe::Firewall => {
-                    drop(tasks.spawn(again(every, context, orders, FactSource::Firewall)))
+                    drop(tasks.spawn(again(every, context, orders, FactSource::Firewall)));
                 }
                 AlarmProbe::Gateway if now.gateway => drop(tasks.spawn(gateway(every, context, orders))),
                 AlarmProbe::NameServers if now.dns => drop(tasks.spawn(name_servers(every, context, orders))),

@@ -114,7 +114,7 @@ impl AttendConsole {
         match event {
             LocalEvent::Relay { connected: true, .. } => println!("Connected to the relay."),
             LocalEvent::Relay { problem, .. } => {
-                println!("! The relay is lost: {}", problem.unwrap_or_default())
+                println!("! The relay is lost: {}", problem.unwrap_or_default());
             }
             LocalEvent::CodeGone(why) => println!("The support code no longer counts: {why}."),
             LocalEvent::Asked(request) => return self.asked(request),
@@ -133,7 +133,7 @@ impl AttendConsole {
                 return Some(LocalVerb::Seen { session, number: line.number });
             }
             LocalEvent::Chat { line, .. } if line.mark == DeliveryMark::Shown => {
-                println!("  (read) {}", line.text)
+                println!("  (read) {}", line.text);
             }
             LocalEvent::Chat { .. } => {}
             LocalEvent::Ended { session, why } => self.over(session, &why),

@@ -74,7 +74,7 @@ pub(crate) async fn rotate(home: &AgentHome) -> anyhow::Result<ExitCode> {
 pub(crate) fn policy(home: &AgentHome) -> anyhow::Result<ExitCode> {
     let policy = home.policy()?;
     let path = home.policy_file();
-    match policy.len() {
+    match policy.rule_count() {
         0 => println!("{}: nothing is allowed unattended.", path.display()),
         rules => {
             println!("{}: {rules} rule(s)", path.display());

@@ -400,7 +400,7 @@ impl Hub {
         self.record.set_key(key.clone());
         self.identity.rotated(key, enrolment);
         self.update(|sessions, now| {
-            sessions.end_all(now, SessionEndReason::AgentStopping, Some(&AgentNotice::KeyRotated))
+            sessions.end_all(now, SessionEndReason::AgentStopping, Some(&AgentNotice::KeyRotated));
         });
         self.relay.redial();
         Ok(())

@@ -127,7 +127,7 @@ impl HelpDesk {
             }
             // Sent again at the next connection.
             Err(error) => {
-                tracing::warn!(error = chain(&error), "the request for help is not at the relay yet")
+                tracing::warn!(error = chain(&error), "the request for help is not at the relay yet");
             }
         }
     }

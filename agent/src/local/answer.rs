@@ -112,7 +112,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
         }
         LocalVerb::Stop { session } => {
             hub.update(|sessions, now| {
-                sessions.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Stopped))
+                sessions.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Stopped));
             });
             LocalReply::Done
         }

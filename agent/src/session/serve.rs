@@ -288,7 +288,7 @@ async fn answer_requests(serving: Arc<ServedSession>, mut asked: mpsc::Receiver<
         serving.request(request).await;
     }
     // The connection's own task says when it is over.
-    core::future::pending().await
+    core::future::pending::<()>().await;
 }
 
 /// Something is said of a session.

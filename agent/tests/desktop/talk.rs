@@ -35,7 +35,7 @@ impl TestDesktop {
             let mut buffer = vec![0; 65_536];
             while let Ok(read @ 1..) = output.read(&mut buffer) {
                 incoming.push(&buffer[..read]);
-                while let Some(message) = incoming.next::<FromDesktop>().expect("a message") {
+                while let Some(message) = incoming.next_message::<FromDesktop>().expect("a message") {
                     assert!(message.is_sound(), "{message:?}");
                     if sender.send(message).is_err() {
                         return;

@@ -301,7 +301,7 @@ impl DeliveryWorker {
                 DeliveryOutcome::Delivered(_) => {}
                 DeliveryOutcome::Gone(said) => gone = Some(said.clone()),
                 DeliveryOutcome::Failed(said) | DeliveryOutcome::Refused(said) => {
-                    _ = unhappy.insert(said.clone())
+                    _ = unhappy.insert(said.clone());
                 }
             }
         }

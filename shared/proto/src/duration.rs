@@ -46,7 +46,8 @@ pub fn parse(text: &str, longest: Duration) -> Result<Duration, DurationError> {
 /// In the largest unit that fits a whole number of times.
 fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let fits = [(86_400, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| seconds % unit == 0);
+    let fits =
+        [(86_400, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
     match fits {
         Some((unit, name)) => format!("{}{name}", seconds / unit),
         None => format!("{seconds}s"),

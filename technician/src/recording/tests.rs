@@ -178,7 +178,7 @@ fn a_cut_anywhere_is_found_and_what_is_left_counts() {
             }
             ProofOutcome::None(FormatError::Torn | FormatError::Other) => assert!(length < MAGIC.len()),
             ProofOutcome::Changed(changed) => {
-                assert_eq!((changed.frame, changed.why), (0, TamperReason::Title))
+                assert_eq!((changed.frame, changed.why), (0, TamperReason::Title));
             }
             other => panic!("{length}: {other:?}"),
         }

@@ -108,7 +108,7 @@ impl TechnicianSession {
             match event.map_err(|_| silent())?? {
                 DiagnosticsEvent::Started { total } => progress(DiagnosticsProgress::Started(total)),
                 DiagnosticsEvent::Checking { id } => {
-                    progress(DiagnosticsProgress::Checking(text::one_line(&id, 64)))
+                    progress(DiagnosticsProgress::Checking(text::one_line(&id, 64)));
                 }
                 DiagnosticsEvent::Finding(json) => {
                     // Only for the eye; the report is what counts.

@@ -161,7 +161,7 @@ fn ask(control: &ControlWire, request: &RelayRequest) -> Result<RelayReply> {
     loop {
         match control.ask(request)? {
             RelayReply::Refused(RelayRefusal::TooMany { .. }) => {
-                thread::park_timeout(Duration::from_millis(200))
+                thread::park_timeout(Duration::from_millis(200));
             }
             RelayReply::Refused(refusal) => bail!("refused: {refusal}"),
             reply => return Ok(reply),

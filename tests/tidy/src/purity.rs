@@ -7,7 +7,8 @@ pub const PURE_CRATES: &[(&str, &str)] = &[
     ("nearhand-report", "reports: model, redaction, comparison, renderings"),
     ("nearhand-screen", "coding and decoding of pictures"),
     ("nearhand-rules", "when something is an alarm"),
-    ("nearhand-agent-core", "consent, codes, policy, gate, readings, schedule"),
+    ("nearhand-agent-core", "consent, codes, policy, gate, sessions, schedule"),
+    ("nearhand-relay-core", "admission, registry, forwarding, alarms, who is notified when"),
 ];
 
 /// What none of them may depend on, however far down. A name that ends with `*` stands for all that begin so.

@@ -120,7 +120,7 @@ impl XtestInjector {
                 InputAction::Button(button, false) => self.fake(BUTTON_RELEASE_EVENT, button, 0, 0)?,
                 InputAction::Key(KeyAction::Press(keycode)) => self.fake(KEY_PRESS_EVENT, keycode, 0, 0)?,
                 InputAction::Key(KeyAction::Release(keycode)) => {
-                    self.fake(KEY_RELEASE_EVENT, keycode, 0, 0)?
+                    self.fake(KEY_RELEASE_EVENT, keycode, 0, 0)?;
                 }
                 InputAction::Key(KeyAction::Lock { affect, locked }) => self.lock(affect, locked, None)?,
                 InputAction::Key(KeyAction::Group(group)) => self.lock(0, 0, Some(group))?,

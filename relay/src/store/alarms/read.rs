@@ -287,7 +287,7 @@ impl StoreReader {
             let alarm = alarm(row)?;
             match alarm.rule.as_str() {
                 OUTAGE if alarm.device == nearhand_relay_core::alarm::NO_DEVICE => {
-                    outages.push(alarm.instance)
+                    outages.push(alarm.instance);
                 }
                 OFFLINE => {
                     let state = alarm.suppressed.map_or(OfflineAlarm::Open, OfflineAlarm::Suppressed);

@@ -292,7 +292,7 @@ impl Pseudonymiser {
             // Versions such as 1.2.3.4 look like addresses.
             TextRole::SoftwareName | TextRole::SoftwareVersion => *value = self.replaced(value, false),
             TextRole::Line | TextRole::Label | TextRole::Value { .. } | TextRole::Prose => {
-                *value = self.text(value)
+                *value = self.text(value);
             }
         });
         report.pseudonymised = true;

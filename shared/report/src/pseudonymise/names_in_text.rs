@@ -135,7 +135,7 @@ pub(super) fn by(report: &Report) -> Identifiers {
         TextRole::Value { label } if named(label, "serial") => names.add(IdentifierKind::Serial, text),
         TextRole::Value { label } if named(label, "ssid") => names.add(IdentifierKind::Ssid, text),
         TextRole::Value { label } if ACCOUNT_LABELS.contains(&lower(label.trim()).as_str()) => {
-            names.list(text)
+            names.list(text);
         }
         TextRole::Line | TextRole::Label | TextRole::Value { .. } | TextRole::Prose => names.message(text),
         TextRole::Id

@@ -46,7 +46,7 @@ impl<L: SessionLink> ViewerLoop<L> {
                 self.order_clipboard(ClipboardOrder::Offer(content)).await;
             }
             FromPage::Copy { serial, form } => {
-                self.order_clipboard(ClipboardOrder::Copy { serial, form: form.into() }).await
+                self.order_clipboard(ClipboardOrder::Copy { serial, form: form.into() }).await;
             }
             FromPage::Again => self.refused.clear(),
             FromPage::Play(_) => {}

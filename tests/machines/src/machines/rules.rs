@@ -52,7 +52,7 @@ impl RulesRun {
                     self.open.remove(&key);
                 }
                 AlarmTransition::Worsened | AlarmTransition::Eased => {
-                    assert!(was_open, "of nothing: {event:?}")
+                    assert!(was_open, "of nothing: {event:?}");
                 }
                 _ => {}
             }

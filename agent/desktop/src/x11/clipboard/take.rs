@@ -209,7 +209,7 @@ impl SelectionReader {
         self.next = None;
         match asking.question {
             SelectionQuestion::Forms => {
-                out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() })
+                out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() });
             }
             SelectionQuestion::Content(_) => out.refuse(self.serial, SILENT),
         }

@@ -136,7 +136,7 @@ fn mounts_are_writable_and_there() {
     assert_eq!([of(false, false), of(true, true), of(true, false)], [Good, Good, Fail]);
     let absent = |absent: Vec<String>| {
         worst("disks.mounts", |f| {
-            f.mounts = Ok(MountedFileSystems { absent, ..MountedFileSystems::default() })
+            f.mounts = Ok(MountedFileSystems { absent, ..MountedFileSystems::default() });
         })
     };
     assert_eq!([absent(vec![]), absent(vec!["/backup".into()])], [Good, Warn]);

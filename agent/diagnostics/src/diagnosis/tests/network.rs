@@ -164,7 +164,7 @@ fn interception_is_a_certificate_of_nobody_public() {
 fn half_working_ipv6_is_worse_than_none() {
     let of = |global_address, connect_ms| {
         worst("network.ipv6", |f| {
-            f.ipv6 = Ok(Ipv6Reach { global_address, target: String::new(), connect_ms })
+            f.ipv6 = Ok(Ipv6Reach { global_address, target: String::new(), connect_ms });
         })
     };
     assert_eq!([of(true, Some(9.0)), of(false, None), of(true, None)], [Good, Info, Warn]);

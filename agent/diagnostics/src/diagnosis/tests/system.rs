@@ -123,7 +123,7 @@ fn updates_wait() {
 fn packages_break_and_are_held() {
     let broken = |broken| {
         worst("updates.broken", |f| {
-            f.packages = Ok(InstalledPackages { broken, ..InstalledPackages::default() })
+            f.packages = Ok(InstalledPackages { broken, ..InstalledPackages::default() });
         })
     };
     assert_eq!([broken(vec![]), broken(vec![("p".into(), "half-installed".into())])], [Good, Fail]);

@@ -184,7 +184,7 @@ mod tests {
         {
             Ok(times) => assert_eq!(times.len(), 2),
             Err(why) => {
-                assert!(matches!(why, MissingFact::NotApplicable(_) | MissingFact::Failed { .. }), "{why}")
+                assert!(matches!(why, MissingFact::NotApplicable(_) | MissingFact::Failed { .. }), "{why}");
             }
         }
     }
