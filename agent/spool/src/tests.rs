@@ -259,7 +259,7 @@ fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
     let mut confirmed = 0;
     for round in 0..12_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "alarm::spool::tests::spool_child", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "tests::spool_child", "--nocapture", "--test-threads=1"])
             .env(CHILD, dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

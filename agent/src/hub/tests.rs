@@ -173,7 +173,7 @@ async fn stop_counts_at_once_while_the_disk_hangs_and_the_person_is_told_why_not
     assert_eq!(decided.wait().await, Err(SessionRefusal::Storage), "the person isn't left waiting either");
     let notice = loop {
         let event = timeout(SOON, bench.watcher.next()).await.unwrap().unwrap();
-        if let LocalEvent::Notice(said @ AgentNotice::NoRoom { .. }) = event {
+        if let LocalEvent::Notice(said @ AgentNotice::RecordUnwritable { .. }) = event {
             break said.to_string();
         }
     };

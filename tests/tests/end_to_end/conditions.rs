@@ -93,7 +93,7 @@ fn a_clock_that_jumps_is_an_alarm_until_it_is_right_again() -> Result<()> {
     ensure!(watched.state("clock", None)?.is_none(), "nothing is wrong yet");
     clock.jump("+90s")?;
     let said = watched.becomes("clock", None, "firing")?;
-    ensure!(said.contains("the clock is"), "{said}");
+    ensure!(said.contains("the system clock is"), "{said}");
     clock.jump("+0")?;
     watched.becomes("clock", None, "resolved").map(|_| ())
 }
@@ -150,7 +150,7 @@ fn a_name_server_that_falls_silent_is_an_alarm_until_it_answers() -> Result<()> 
     let instance = address.to_string();
     let address = server.stop()?;
     let said = watched.becomes("dns", Some(&instance), "firing")?;
-    ensure!(said == format!("name server {instance} does not answer"), "{said}");
+    ensure!(said == format!("DNS server {instance} does not answer"), "{said}");
     let _back = NameServer::start(address)?;
     watched.becomes("dns", Some(&instance), "resolved").map(|_| ())
 }

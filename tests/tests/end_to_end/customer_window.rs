@@ -372,7 +372,11 @@ fn one_off_help_needs_no_root() -> Result<()> {
         )
         .args(["LANG=C.UTF-8", "NEARHAND_TESTS_PROGRAMS=beside"])
         .arg(&own)
-        .args(["--exact", "a_window_alone_gets_help_where_nothing_is_installed", "--nocapture"])
+        .args([
+            "--exact",
+            "customer_window::a_window_alone_gets_help_where_nothing_is_installed",
+            "--nocapture",
+        ])
         .current_dir(&home)
         .output()?;
     let said =

@@ -150,7 +150,7 @@ async fn random_datagrams_and_forged_hints_disturb_nothing() {
 /// In its own network namespace, made by running this very test once more in there.
 #[test]
 fn the_connection_outlives_the_loss_and_replacement_of_the_devices_address() {
-    const NAME: &str = "the_connection_outlives_the_loss_and_replacement_of_the_devices_address";
+    const NAME: &str = "forward::the_connection_outlives_the_loss_and_replacement_of_the_devices_address";
     const INSIDE: &str = "NEARHAND_TEST_INSIDE";
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

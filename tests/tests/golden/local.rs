@@ -320,7 +320,10 @@ fn said(table: &mut Table) {
             CodeElsewhere: [AgentNotice::CodeElsewhere],
             ClockOff: [AgentNotice::ClockOff],
             WrongCode: [AgentNotice::WrongCode { who: "technician Ada".into() }],
-            NoRoom: [AgentNotice::NoRoom { why: "the audit log can't be written".into() }],
+            RecordUnwritable: [AgentNotice::RecordUnwritable {
+                why: "the audit log can't be written".into()
+            }],
+            RecordWritable: [AgentNotice::RecordWritable],
             Missed: [AgentNotice::Missed(300)],
             RequestOver: [AgentNotice::RequestOver],
             ReadFirst: [AgentNotice::ReadFirst { seconds: 3 }],

@@ -53,7 +53,7 @@ impl RecordHealth {
                 format!("the audit log can't be written: the disk has not answered for {seconds} s")
             }
         };
-        Some(AgentNotice::NoRoom { why })
+        Some(AgentNotice::RecordUnwritable { why })
     }
 }
 

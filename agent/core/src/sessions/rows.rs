@@ -35,7 +35,7 @@ impl Sessions {
     pub(super) fn row_is_written(&mut self, now: Timestamp) {
         self.record.rows.pop_front();
         if self.record.problem.take().is_some() {
-            self.tell(None, LocalEvent::Notice(AgentNotice::Words(RECORD_IS_BACK.to_owned())));
+            self.tell(None, LocalEvent::Notice(AgentNotice::RecordWritable));
             // Sessions that could not go on because that could not be written down.
             self.presence_changed(now);
         }
@@ -74,6 +74,3 @@ impl Sessions {
         }
     }
 }
-
-/// Told to the people at the device after [`AgentNotice::NoRoom`].
-const RECORD_IS_BACK: &str = "the audit log can be written again; what a technician asks for can be allowed";

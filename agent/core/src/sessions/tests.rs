@@ -259,7 +259,10 @@ fn on_a_disk_that_hangs_for_a_minute_stop_counts_at_once_and_nothing_new_is_allo
     assert!(told.len() == 1 && told[0].contains("the disk has not answered for 5 s"), "{told:?}");
     // Somebody who comes later is told as well.
     let late = device.happens(|sessions, now| sessions.under_way(now, ANN));
-    assert!(matches!(late.first(), Some(LocalEvent::Notice(AgentNotice::NoRoom { .. }))), "{late:?}");
+    assert!(
+        matches!(late.first(), Some(LocalEvent::Notice(AgentNotice::RecordUnwritable { .. }))),
+        "{late:?}"
+    );
     // Asking again is refused at once; what needs no new row goes on.
     device.ask(Control);
     assert_eq!(device.refusals(), [SessionRefusal::Storage, SessionRefusal::Storage]);

@@ -60,10 +60,12 @@ pub enum AgentNotice {
         who: String,
     },
     /// The audit log can't be written, so nothing more is allowed.
-    NoRoom {
+    RecordUnwritable {
         /// The error of the operating system.
         why: String,
     },
+    /// The audit log can be written again.
+    RecordWritable,
     /// The number of events that did not reach this program.
     Missed(u64),
 
@@ -222,7 +224,12 @@ impl AgentNotice {
                 f,
                 "{who} tried a wrong support code. If you did not just read one out to somebody, do not make another."
             ),
-            Self::NoRoom { why } => write!(f, "{why}; nothing new is allowed until it can be written again"),
+            Self::RecordUnwritable { why } => {
+                write!(f, "{why}; nothing new is allowed until it can be written again")
+            }
+            Self::RecordWritable => {
+                f.write_str("the audit log can be written again; what a technician asks for can be allowed")
+            }
             Self::Missed(events) => {
                 write!(f, "{events} events were missed; the status shows how things stand")
             }
@@ -257,7 +264,7 @@ impl AgentNotice {
         match self {
             Self::Words(text)
             | Self::WrongCode { who: text }
-            | Self::NoRoom { why: text }
+            | Self::RecordUnwritable { why: text }
             | Self::CantShow { why: text }
             | Self::PictureOver { how: text, .. }
             | Self::WindowOver { why: text }
@@ -294,7 +301,7 @@ impl From<SessionRefusal> for AgentNotice {
             SessionRefusal::NotOffered(what) => Self::NotOffered(what),
             SessionRefusal::NoSuchSession => Self::SessionOver,
             SessionRefusal::Unattended => Self::NobodySees,
-            SessionRefusal::Storage => Self::NoRoom { why: refusal.to_string() },
+            SessionRefusal::Storage => Self::RecordUnwritable { why: refusal.to_string() },
             other => Self::Words(other.to_string()),
         }
     }
