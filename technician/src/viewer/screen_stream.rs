@@ -45,7 +45,7 @@ pub struct ScreenStream<L> {
     pub program: DecoderProgram,
     /// Messages for the page.
     pub page: mpsc::Sender<PageOutput>,
-    /// [`Open::Screen`], or [`Open::Window`].
+    /// [`StreamOpen::Screen`], or [`StreamOpen::Window`].
     pub open: StreamOpen,
     /// Number of the stream's first epoch.
     pub epoch: u32,

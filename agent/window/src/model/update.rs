@@ -111,7 +111,7 @@ impl WindowModel {
             LocalEvent::CodeGone(why) => self.code_is_gone(why),
             LocalEvent::Asked(request) => return self.add_prompt(request, now),
             LocalEvent::Settled { request, .. } => {
-                self.prompts.retain(|prompt| prompt.request.request != request)
+                self.prompts.retain(|prompt| prompt.request.request != request);
             }
             LocalEvent::Session(session) => return self.update_session(session, now),
             LocalEvent::Activity { session, entry } => {

@@ -289,7 +289,7 @@ impl Ui {
     fn system_event(&self, event: &WindowEvent) -> EventResult {
         match event {
             WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
-                self.last_press.set(Some(PressKind::Pointer))
+                self.last_press.set(Some(PressKind::Pointer));
             }
             WindowEvent::KeyboardInput { event, .. } => {
                 let number = event.physical_key.to_scancode().unwrap_or(u32::MAX);

@@ -155,10 +155,10 @@ impl From<PageCheckSet> for CheckSet {
     }
 }
 
-/// Quality of pictures, as the page names it; see [`Quality`].
+/// Quality of pictures, as the page names it; see [`ScreenQuality`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "as Quality's")]
+#[allow(missing_docs, reason = "as ScreenQuality's")]
 pub enum PictureQuality {
     Auto,
     Exact,
@@ -175,10 +175,10 @@ impl From<PictureQuality> for ScreenQuality {
     }
 }
 
-/// A pointer's button, as the page names it; see [`Button`].
+/// A pointer's button, as the page names it; see [`MouseButton`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "as Button's")]
+#[allow(missing_docs, reason = "as MouseButton's")]
 pub enum PointerButton {
     Primary,
     Middle,
