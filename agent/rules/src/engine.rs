@@ -10,8 +10,8 @@
 //! [`Engine::changed_rows`] before the events are sent, so an alarm is neither lost nor raised twice after a crash. Sample
 //! windows are only saved now and then: losing one costs a delay, not an alarm.
 //!
-//! The engine has a clock of its own, in milliseconds: it follows the monotonic clock, goes on from where it was after
-//! a restart, and never goes back. The wall clock only stamps events, and tells how long the machine was off.
+//! The engine has its own clock, in milliseconds: it follows the monotonic clock, goes on from where it was after a
+//! restart, and never goes back. The wall clock only stamps events, and tells how long the machine was off.
 
 use core::time::Duration;
 use std::collections::BTreeMap;

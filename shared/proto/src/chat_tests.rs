@@ -1,8 +1,8 @@
 //! The chat of two peers over links that lose, break and resume, in virtual time.
 //!
 //! A link keeps order (a QUIC stream does) and delivers a part of what was sent before it breaks; then both
-//! ends begin a new one. Whatever is lost: every message arrives exactly once and in order, marks never go
-//! back, and once a link holds long enough both ends know all.
+//! ends begin a new one. Every message still arrives exactly once and in order, marks never go back, and once a
+//! link holds long enough both ends know all.
 
 use std::collections::VecDeque;
 
@@ -105,7 +105,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Sends what there is to send, at most so many frames. Returns how many it was.
+    /// Sends the frames that are ready, at most `most`. Returns how many it sent.
     fn send(&mut self, from: usize, most: usize) -> usize {
         for sent in 0..most {
             let end = &mut self.ends[from];

@@ -1,6 +1,6 @@
 //! Who belongs to an organisation, provable to anybody who holds the organisation's key.
 //!
-//! The organisation key signs an [`Invite`] that names a one-time key. Whoever holds that one-time key uses it
+//! The organisation key signs an [`Invite`] that names a one-time key. The holder of that one-time key uses it
 //! once, to endorse a key born on their own machine: that chain is a [`Credential`]. So inviting and joining
 //! are one step each, no second approval is needed, and nothing secret of the organisation leaves the first
 //! administrator's workstation. A key endorses its successor when it is rotated and then retires itself.
@@ -302,7 +302,7 @@ impl Revocations {
     /// Whether a credential still counts: no key of its chain revoked, today's not retired.
     ///
     /// # Errors
-    /// [`CredentialError::Revoked`].
+    /// [`CredentialError::Revoked`] if the invite or a key of the chain is withdrawn, or today's key has retired.
     pub fn check(&self, who: &VerifiedCredential) -> Result<(), CredentialError> {
         let revoked = self.invites.contains(&who.invite.id)
             || who.keys.iter().any(|key| self.keys.contains(key))

@@ -1,4 +1,4 @@
-//! What is known to be withdrawn only grows, whatever lists come, in whatever order, from whomever.
+//! What is known to be withdrawn only grows, for any lists and retirements, in any order and from any signer.
 
 use std::collections::BTreeSet;
 

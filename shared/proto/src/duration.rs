@@ -24,7 +24,8 @@ pub enum DurationError {
 /// Reads a duration of at least a second and at most `longest`.
 ///
 /// # Errors
-/// [`DurationError`].
+/// [`DurationError::Form`] if the text isn't a whole number with a unit; [`DurationError::Range`] if it is zero or over
+/// `longest`.
 pub fn parse(text: &str, longest: Duration) -> Result<Duration, DurationError> {
     let form = || DurationError::Form(text.to_owned());
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(form)?;

@@ -210,7 +210,8 @@ impl<T: Statement> Signed<T> {
     /// The statement, once the signature is known to be `key`'s.
     ///
     /// # Errors
-    /// [`SignedError`].
+    /// [`SignedError::Signature`] if `key` didn't sign these bytes; [`SignedError::Body`] if it did, but they can't be
+    /// read as this kind of statement.
     pub fn open(&self, key: &PublicKey) -> Result<T, SignedError> {
         let verifier = VerifyingKey::from_bytes(&key.0).map_err(|_| SignedError::Signature)?;
         let signature = ed25519_dalek::Signature::from_components(self.signature.r, self.signature.s);
@@ -223,7 +224,7 @@ impl<T: Statement> Signed<T> {
     /// What the statement claims, unverified: only to find out which key to verify it with.
     ///
     /// # Errors
-    /// [`SignedError::Body`].
+    /// [`SignedError::Body`] if the bytes can't be read as this kind of statement.
     pub fn peek(&self) -> Result<T, SignedError> {
         wire::decode(&self.body).map_err(SignedError::Body)
     }

@@ -117,7 +117,7 @@ impl ConfirmationKeys {
     /// Checks the technician's confirmation, in constant time.
     ///
     /// # Errors
-    /// [`ProofError`]: burn the code.
+    /// [`ProofError`] if the technician doesn't know the code, or somebody is between the two ends: burn the code.
     pub fn check_technician(&self, received: &Confirmation) -> Result<(), ProofError> {
         mac(&self.technician).verify_slice(received).map_err(|_| ProofError)
     }
@@ -125,7 +125,7 @@ impl ConfirmationKeys {
     /// Checks the agent's confirmation, in constant time.
     ///
     /// # Errors
-    /// [`ProofError`]: leave.
+    /// [`ProofError`] if the agent doesn't know the code, or somebody is between the two ends: end the session.
     pub fn check_agent(&self, received: &Confirmation) -> Result<(), ProofError> {
         mac(&self.agent).verify_slice(received).map_err(|_| ProofError)
     }
@@ -196,7 +196,8 @@ impl ResumeSecret {
     /// Checks the technician's proof, in constant time.
     ///
     /// # Errors
-    /// [`ProofError`].
+    /// [`ProofError`] if the technician doesn't hold this secret, or made the proof for another connection: refuse to
+    /// resume.
     pub fn check_technician(
         &self,
         channel: &ChannelBinding,
@@ -208,7 +209,7 @@ impl ResumeSecret {
     /// Checks the agent's proof, in constant time.
     ///
     /// # Errors
-    /// [`ProofError`].
+    /// [`ProofError`] if the agent doesn't hold this secret, or made the proof for another connection: don't resume.
     pub fn check_agent(&self, channel: &ChannelBinding, received: &Confirmation) -> Result<(), ProofError> {
         self.mac(b"agent", channel).verify_slice(received).map_err(|_| ProofError)
     }

@@ -15,7 +15,7 @@ use zeroize::Zeroize;
 
 /// How long a code is good.
 pub const LIFETIME: Duration = Duration::from_secs(600);
-/// Number of different routing numbers: so many codes can be open at one relay.
+/// Number of different routing numbers, and so of the codes that can be open at one relay at once.
 pub const ROUTINGS: u16 = 10_000;
 /// Number of different secrets.
 const SECRETS: u32 = 10_000_000;

@@ -99,7 +99,7 @@ pub fn frame<T: Serialize>(message: &T, limit: usize) -> Result<Vec<u8>, WireErr
 /// The length that a frame's prefix claims, checked against the channel's limit.
 ///
 /// # Errors
-/// [`WireError::TooLong`].
+/// [`WireError::TooLong`] above `limit` or [`MAX_MESSAGE`] bytes: nothing after the prefix can be read as a frame.
 pub fn frame_len(prefix: [u8; PREFIX], limit: usize) -> Result<usize, WireError> {
     let len = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
     checked_len(len, limit)?;

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the bounds that a report has to keep, the check of its schema version and the neutralising of
 //! its texts. Nothing in here trusts the writer: sizes are checked before anything is kept, counts and order
-//! are worked out anew, and an error never repeats foreign text raw. Must not live here: taking secrets out
+//! are worked out again, and an error never repeats foreign text raw. Must not live here: taking secrets out
 //! (see [`super::redact`]).
 
 use serde::Deserialize;

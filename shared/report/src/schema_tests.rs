@@ -1,8 +1,8 @@
 //! Holds `docs/report.schema.json` and the model together, in both directions: what the model writes fits the
 //! schema, what the schema allows the model reads, and neither has a field that the other lacks.
 //!
-//! A walk of its own rather than the `jsonschema` crate, which would bring some fifty crates for the dozen
-//! keywords that the schema uses; a keyword that the walk does not know fails the test.
+//! The test walks the schema itself: the `jsonschema` crate would bring some fifty crates for the dozen keywords
+//! that the schema uses. A keyword that the walk does not know fails the test.
 
 use nearhand_proto::message::session::CheckSet;
 use serde_json::Value;

@@ -74,7 +74,8 @@ impl ScreenshotPng {
     /// Takes a file that our own program made of a picture: eight bits each of red, green and blue, and nothing else.
     ///
     /// # Errors
-    /// [`ScreenshotError`].
+    /// [`ScreenshotError::TooLarge`] above [`MAX_PNG`] bytes; [`ScreenshotError::Malformed`] if it isn't such a PNG
+    /// file, or has more than [`MAX_SIDE`] pixels on a side or [`MAX_PIXELS`] in all.
     pub fn of(png: Vec<u8>) -> Result<Self, ScreenshotError> {
         if png.len() > MAX_PNG {
             return Err(ScreenshotError::TooLarge);

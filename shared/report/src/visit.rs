@@ -18,7 +18,7 @@ pub(super) enum TextRole<'a> {
     Line,
     /// The name of a value.
     Label,
-    /// The value that stands beside `label`.
+    /// The value that is labelled `label`.
     Value { label: &'a str },
     /// Free text of several lines.
     Prose,

@@ -166,7 +166,7 @@ impl DecoderState {
         if reader.raw(8, 0) != SEAL || reader.spent() {
             return Err(DecodeError::Damaged);
         }
-        // Whatever follows the end wasn't written by an encoder.
+        // No encoder writes anything after the end.
         if reader.left() > 0 || !side_data.is_empty() { Err(DecodeError::Damaged) } else { Ok(()) }
     }
 

@@ -1,4 +1,4 @@
-//! Tables whose entries are looked up by a type or a range of their own rather than by any number.
+//! Tables whose entries are looked up by a dedicated type or a limited range rather than by any number.
 //!
 //! A place outside of a table is a mistake in this crate, never something that bytes of a peer can ask for. Tests stop
 //! there (`debug_assert`). A release doesn't end the program for it: it uses the last entry, or a spare one.

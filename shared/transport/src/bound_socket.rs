@@ -1,8 +1,8 @@
 //! The socket of a session endpoint: to quinn one peer at one constant address, underneath a UDP socket
 //! that keeps itself bound at the relay (see `nearhand_proto::forward`).
 //!
-//! BIND packets are taken out before quinn sees them, whatever doesn't come from the relay is dropped, and
-//! when the device's network changes the UDP socket is replaced: the QUIC connection above notices nothing.
+//! BIND packets are taken out before quinn sees them, and packets that don't come from the relay are dropped. When
+//! the device's network changes, the UDP socket is replaced: the QUIC connection above notices nothing.
 //! Sending waits until the relay has bound the socket in use; it doesn't wait when a binding that may still
 //! work is renewed.
 //!

@@ -10,7 +10,7 @@ use crate::framed::{self, FrameError};
 use nearhand_proto::chat::{ChatChange, ChatError, ChatLog, ChatStream};
 use nearhand_proto::message::session::FRAME_LIMIT;
 
-/// A chat log that a stream's driver and other tasks share. Whoever writes into it calls
+/// A chat log that a stream's driver and other tasks share. A task that writes into it calls
 /// [`SharedChat::changed`].
 #[derive(Debug)]
 pub struct SharedChat {

@@ -33,7 +33,8 @@ impl FrameError {
 /// Not cancel-safe: a caller that stops waiting must drop the stream.
 ///
 /// # Errors
-/// [`FrameError`].
+/// [`FrameError::Closed`] if the stream ended between frames, [`FrameError::Io`] if it broke, [`FrameError::Wire`] if
+/// the frame is over `limit` or isn't a `T`.
 pub async fn read<T: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
     limit: usize,
@@ -59,7 +60,8 @@ pub async fn read<T: DeserializeOwned>(
 /// Writes one frame of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FrameError`].
+/// [`FrameError::Wire`] if the message can't be encoded in `limit` bytes, before anything is sent; [`FrameError::Io`]
+/// if the stream broke.
 pub async fn write<T: Serialize>(
     to: &mut (impl AsyncWrite + Unpin),
     message: &T,

@@ -24,7 +24,7 @@ pub fn load_key(path: &Path) -> io::Result<SecretKey> {
 /// Writes the key to a file that only its owner can read, replacing what was there.
 ///
 /// # Errors
-/// As [`platform::write_private`].
+/// [`io::Error`] of [`platform::write_private`] if the directory can't be written or the disk is full.
 pub fn save_key(key: &SecretKey, path: &Path) -> io::Result<()> {
     platform::write_private(path, key.to_key_file().as_bytes())
 }

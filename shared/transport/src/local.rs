@@ -79,7 +79,8 @@ impl LocalClient {
     /// Asks, and waits for the answer. A refusal is an error.
     ///
     /// # Errors
-    /// [`CallError`].
+    /// [`CallError::Refused`] with the agent's reason; [`CallError::Gone`] if the connection broke or a frame is too
+    /// long or can't be read.
     pub async fn ask(&mut self, verb: LocalVerb) -> Result<LocalReply, CallError> {
         self.number = self.number.wrapping_add(1);
         let request = LocalRequest { number: self.number, verb };
@@ -101,7 +102,7 @@ impl LocalClient {
     /// The next event, once [`LocalVerb::Watch`] was asked. Cancel-safe.
     ///
     /// # Errors
-    /// [`CallError::Gone`].
+    /// [`CallError::Gone`] if the agent closed the connection, or sent a frame that can't be read.
     pub async fn event(&mut self) -> Result<LocalEvent, CallError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {

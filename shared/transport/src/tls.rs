@@ -94,7 +94,7 @@ fn transport(purpose: ConnectionPurpose, keep_alive: Option<Duration>) -> Arc<Tr
 /// The client's configuration for one ALPN and one expected key.
 ///
 /// # Errors
-/// [`TlsConfigError`].
+/// [`TlsConfigError`] if this build lacks TLS 1.3, Ed25519 or the initial cipher suite of QUIC; trying again is no use.
 pub fn client(
     key: &SecretKey,
     expect: ExpectedKey,
@@ -122,7 +122,7 @@ pub fn client(
 /// The server's configuration for one ALPN. Every client must show a key; whose it is shows [`peer_key`].
 ///
 /// # Errors
-/// [`TlsConfigError`].
+/// [`TlsConfigError`] if this build lacks TLS 1.3, Ed25519 or the initial cipher suite of QUIC; trying again is no use.
 pub fn server(
     key: &SecretKey,
     alpn: &[u8],

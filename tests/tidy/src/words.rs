@@ -55,7 +55,7 @@ pub fn says_nothing(block: &str) -> bool {
     block.split_whitespace().count() <= 2
 }
 
-/// What says nothing that a caller could act on where it stands alone under `# Errors`.
+/// Phrases that a caller can't act on: an `# Errors` section with nothing else says nothing.
 const EMPTY_ERRORS: &[&str] = &[
     "what the system says",
     "what the disk says",

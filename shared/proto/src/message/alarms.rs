@@ -132,7 +132,7 @@ pub struct AlarmFilter {
 /// What is outside its limits in a request about alarms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AlarmLimitError {
-    /// Over [`MAX_COMMENT`].
+    /// The comment is over [`MAX_COMMENT`].
     #[error("a comment has at most {MAX_COMMENT} bytes")]
     LongComment,
     /// A comment without text.
@@ -150,7 +150,7 @@ pub enum AlarmLimitError {
     /// It would be over already.
     #[error("its end is not in the future")]
     EndsInThePast,
-    /// Over [`MAX_QUIET_MS`].
+    /// It would last longer than [`MAX_QUIET_MS`].
     #[error("it lasts longer than 31 days")]
     TooLong,
     /// More than a year ahead.
@@ -201,7 +201,8 @@ impl AlarmAction {
     /// Checks that it is within its limits.
     ///
     /// # Errors
-    /// [`AlarmLimitError`].
+    /// [`AlarmLimitError::LongComment`], [`AlarmLimitError::EmptyComment`] or [`AlarmLimitError::LongName`] for a text;
+    /// [`AlarmLimitError::EndsInThePast`] or [`AlarmLimitError::TooLong`] for the end of a snooze.
     pub fn check(&self, now: UnixMillis) -> Result<(), AlarmLimitError> {
         match self {
             Self::Acknowledge { comment } | Self::Comment(comment) if comment.len() > MAX_COMMENT => {
@@ -234,7 +235,9 @@ impl NewMaintenanceWindow {
     /// Checks that it is within its limits.
     ///
     /// # Errors
-    /// [`AlarmLimitError`].
+    /// [`AlarmLimitError::NoSuchRule`] or [`AlarmLimitError::LongReason`] for a text;
+    /// [`AlarmLimitError::EndsInThePast`], [`AlarmLimitError::TooLong`] or [`AlarmLimitError::TooFarAhead`] for its
+    /// times.
     pub fn check(&self, now: UnixMillis) -> Result<(), AlarmLimitError> {
         if self.rule.as_ref().is_some_and(|rule| rule.len() > MAX_RULE || !is_rule_name(rule)) {
             return Err(AlarmLimitError::NoSuchRule);
@@ -291,7 +294,7 @@ pub enum AlarmChange {
     Act {
         /// The person or program that did it.
         by: AlarmActor,
-        /// The action.
+        /// What the actor did.
         act: AlarmAction,
     },
     /// It is a consequence of another alarm.
@@ -323,7 +326,7 @@ pub struct AlarmHistoryEntry {
     pub number: u64,
     /// When the relay took it.
     pub at: UnixMillis,
-    /// The change.
+    /// What happened to the alarm.
     pub what: AlarmChange,
 }
 

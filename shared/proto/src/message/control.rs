@@ -143,7 +143,7 @@ pub enum RelayRequest {
     Open {
         /// Its id, made by the client.
         session: SessionId,
-        /// The device.
+        /// The device, by its support code or its id.
         target: SessionTarget,
     },
     /// Person: a path for a session that lost its connection.
@@ -201,7 +201,7 @@ pub enum RelayRequest {
     ActOnAlarm {
         /// Fingerprint of the alarm.
         alarm: Fingerprint,
-        /// The action.
+        /// What the person does about it.
         act: AlarmAction,
     },
     /// Person: opens a maintenance window.
@@ -218,7 +218,7 @@ pub enum RelayRequest {
     AskForHelp {
         /// A random number that the device chose: a request that is sent again keeps it.
         wish: u64,
-        /// The request.
+        /// The problem, and how the person is reached.
         wanted: HelpRequest,
     },
     /// Device or guest: help is no longer wanted.
@@ -227,7 +227,7 @@ pub enum RelayRequest {
     GiveFeedback {
         /// Id of the session.
         session: SessionId,
-        /// The feedback.
+        /// What the person says of the session.
         feedback: SessionFeedback,
     },
     /// Person: lists the requests for help, the most urgent first, at most [`PAGE`].
@@ -267,17 +267,17 @@ pub enum RelayReply {
     Done,
     /// The relay refuses the request.
     Refused(RelayRefusal),
-    /// To [`RelayRequest::AllocateDigits`].
+    /// To [`RelayRequest::AllocateDigits`]: the digits that the device now has.
     Digits(RoutingDigits),
-    /// To [`RelayRequest::Devices`].
+    /// To [`RelayRequest::Devices`]: a page of devices.
     Devices(Vec<DeviceEntry>),
-    /// To [`RelayRequest::People`].
+    /// To [`RelayRequest::People`]: the organisation's people.
     People(Vec<PersonEntry>),
     /// To [`RelayRequest::Open`] and [`RelayRequest::Reopen`].
     Opened(OpenedSession),
-    /// To [`RelayRequest::Sessions`].
+    /// To [`RelayRequest::Sessions`]: the sessions, newest first.
     Sessions(Vec<SessionEntry>),
-    /// To [`RelayRequest::Audit`].
+    /// To [`RelayRequest::Audit`]: a page of the relay's log.
     Audit {
         /// The key that signs the relay's log: the one of the handshake, and any it had before.
         keys: Vec<PublicKey>,
@@ -291,29 +291,29 @@ pub enum RelayReply {
         /// All up to this number.
         through: u64,
     },
-    /// To [`RelayRequest::AlarmsSince`].
+    /// To [`RelayRequest::AlarmsSince`]: the alarms that changed.
     Alarms {
         /// The alarms, those that changed first at the beginning.
         entries: Vec<AlarmEntry>,
         /// What to ask after next time.
         cursor: u64,
     },
-    /// To [`RelayRequest::AlarmHistory`].
+    /// To [`RelayRequest::AlarmHistory`]: the alarm and its history.
     AlarmHistory {
         /// How it stands.
         alarm: Box<AlarmEntry>,
         /// What happened to it.
         entries: Vec<AlarmHistoryEntry>,
     },
-    /// To [`RelayRequest::OpenMaintenance`].
+    /// To [`RelayRequest::OpenMaintenance`]: the new window and its number.
     MaintenanceWindow(MaintenanceWindow),
-    /// To [`RelayRequest::MaintenanceWindows`].
+    /// To [`RelayRequest::MaintenanceWindows`]: the windows that have not ended.
     MaintenanceWindows(Vec<MaintenanceWindow>),
-    /// To [`RelayRequest::AskForHelp`].
+    /// To [`RelayRequest::AskForHelp`]: how the request stands.
     Help(HelpProgress),
-    /// To [`RelayRequest::HelpQueue`].
+    /// To [`RelayRequest::HelpQueue`]: the requests, the most urgent first.
     HelpQueue(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<HelpEntry>),
-    /// To [`RelayRequest::Feedback`].
+    /// To [`RelayRequest::Feedback`]: the feedback, newest first.
     Feedback(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<FeedbackEntry>),
 }
 

@@ -62,7 +62,7 @@ pub enum LocalVerb {
     Extend {
         /// In which session.
         session: SessionId,
-        /// The capabilities.
+        /// The capabilities that get more time.
         capabilities: Capabilities,
         /// By how many seconds.
         seconds: u32,
@@ -71,7 +71,7 @@ pub enum LocalVerb {
     Revoke {
         /// In which session.
         session: SessionId,
-        /// The capabilities.
+        /// The capabilities that are taken back.
         capabilities: Capabilities,
     },
     /// The technician sees and does nothing until [`LocalVerb::Resume`]; the time of what is granted runs on.
@@ -207,7 +207,7 @@ pub enum SelfHelpHint {
 }
 
 impl SelfHelpHint {
-    /// All hints.
+    /// Every hint that there is.
     pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Hot,
@@ -279,7 +279,7 @@ pub struct SessionRecord {
 pub struct SessionEnded {
     /// Time of the entry.
     pub at: UnixMillis,
-    /// The reason.
+    /// Why it ended.
     pub why: AgentNotice,
 }
 
@@ -329,7 +329,7 @@ pub enum Activity {
     DiagnosisBroken,
     /// These were granted.
     Granted {
-        /// The capabilities.
+        /// The capabilities that were granted.
         capabilities: Capabilities,
         /// For how long.
         seconds: u32,
@@ -656,7 +656,7 @@ pub enum LocalEvent {
     Ended {
         /// Id of the session.
         session: SessionId,
-        /// The reason.
+        /// Why it ended.
         why: AgentNotice,
     },
     /// How the help that was asked for stands now.

@@ -57,9 +57,9 @@ pub enum RunbookMessage {
 /// A runbook in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunbookEntry {
-    /// Its name.
+    /// Name of the runbook.
     pub name: String,
-    /// Its version.
+    /// Version of the runbook.
     pub version: u32,
     /// What it is.
     pub title: String,

@@ -115,7 +115,8 @@ pub enum FromScreen {
     },
     /// The pointer looks like this from now on.
     Cursor(CursorPicture),
-    /// The pointer's place at the device, whoever moved it; `None`: it is hidden or on another monitor.
+    /// The pointer's place at the device, also when the person there moved it; `None`: it is hidden or on another
+    /// monitor.
     CursorAt(Option<ScreenPoint>),
     /// There is nothing to see, and why; frames may follow later.
     Gone(String),
@@ -202,14 +203,14 @@ pub enum InputEvent {
     Move(ScreenPoint),
     /// A button is pressed or let go of.
     Button {
-        /// The button.
+        /// Which mouse button it is.
         button: MouseButton,
         /// Whether it is pressed; otherwise it is released.
         down: bool,
     },
     /// The wheel, in 120ths of a notch: positive is down and to the right.
     Scroll {
-        /// Horizontal steps.
+        /// Left and right.
         x: i16,
         /// Up and down.
         y: i16,
@@ -315,7 +316,7 @@ pub enum ClipboardMessage {
 /// A form of clipboard content.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum ClipboardForm {
-    /// UTF-8 text.
+    /// Text, encoded as UTF-8.
     Text,
     /// A PNG picture.
     Png,

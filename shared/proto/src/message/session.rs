@@ -221,7 +221,7 @@ pub struct SessionReady {
 /// One granted capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct GrantedCapability {
-    /// The capability.
+    /// What the technician may do.
     pub capability: Capability,
     /// For how many seconds more.
     pub seconds_left: u32,
@@ -233,7 +233,7 @@ pub struct GrantedCapability {
 pub enum CheckSet {
     /// Those that need at most 3 s together.
     Quick,
-    /// All checks.
+    /// All checks, the slow ones too.
     Full,
 }
 
@@ -244,7 +244,7 @@ pub enum FromTechnician {
     Ask {
         /// Number of the request, chosen by the technician.
         request: u32,
-        /// The capabilities.
+        /// The capabilities asked for.
         capabilities: Capabilities,
         /// For how long, in seconds.
         seconds: u32,
@@ -352,7 +352,7 @@ pub enum ChatFrame {
 /// A frame of a diagnostics run, agent → technician. The technician cancels by closing the stream.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum DiagnosticsEvent {
-    /// So many checks will run.
+    /// The run has begun.
     Started {
         /// Number of checks.
         total: u32,

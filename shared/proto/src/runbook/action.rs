@@ -52,7 +52,7 @@ fn choice(name: &'static str, words: &[&str]) -> ActionArgument {
 }
 
 impl RunbookAction {
-    /// All actions.
+    /// Every action that there is.
     pub const ALL: [Self; 8] = [
         Self::RestartService,
         Self::ClearCaches,

@@ -74,7 +74,7 @@ pub struct RunbookParameter {
 /// One act with its values.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunbookStep {
-    /// The action.
+    /// What the step does.
     pub act: RunbookAction,
     /// The act's arguments that are not left at their defaults.
     #[serde(deserialize_with = "at_most::<_, _, MAX_PARAMETERS>")]
@@ -270,7 +270,7 @@ impl Manifest {
         }
     }
 
-    /// The most that its steps can do, whatever is said about a run.
+    /// The highest risk class that its steps can have, with any values for its parameters.
     fn most(&self) -> RiskClass {
         let worst = |step: &RunbookStep| {
             let fixed: ParameterValues = step

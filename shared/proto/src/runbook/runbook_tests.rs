@@ -178,7 +178,8 @@ fn patterns_mean_what_they_say() {
 }
 
 proptest! {
-    /// Whatever gets through has no character that a shell, an option parser or a path could take for something else.
+    /// A text that gets through has no character that a shell, an option parser or a path could take for something
+    /// else.
     #[test]
     fn nothing_that_gets_through_can_be_anything_else(text in any::<String>()) {
         let any = || vec!["*".to_owned()];

@@ -58,7 +58,7 @@ pub enum ParameterUnit {
 }
 
 impl ParameterUnit {
-    /// All units.
+    /// Every unit that there is.
     pub const ALL: [Self; 5] = [Self::Count, Self::Seconds, Self::Hours, Self::Megabytes, Self::Percent];
 
     /// Its name in manifests.
@@ -162,7 +162,8 @@ impl ParameterKind {
     /// Whether a value is of this kind.
     ///
     /// # Errors
-    /// [`ValueMisfit`].
+    /// [`ValueMisfit::Wanted`] for the wrong type, [`ValueMisfit::Bounds`] or [`ValueMisfit::Choice`] for a value that
+    /// isn't allowed, [`ValueMisfit::Form`] or [`ValueMisfit::Pattern`] for a text that doesn't fit.
     pub fn check(&self, value: &ParameterValue) -> Result<(), ValueMisfit> {
         match (self, value) {
             (Self::Integer { min, max, unit }, ParameterValue::Integer(number)) => {
@@ -197,7 +198,7 @@ impl ParameterKind {
     /// Reads a value as people type it.
     ///
     /// # Errors
-    /// [`ValueMisfit`].
+    /// [`ValueMisfit::Wanted`] if the text should be a whole number and isn't; otherwise as [`Self::check`].
     pub fn read(&self, text: &str) -> Result<ParameterValue, ValueMisfit> {
         let value = match self {
             Self::Integer { .. } => {

@@ -22,7 +22,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unhinted<T> {
     }
 }
 
-/// Whatever serde hands from one side to the other, with its claims withheld.
+/// A deserializer, a visitor or an access of serde, with the lengths that it claims withheld.
 struct Wary<T>(T);
 
 /// Deserializer methods that take a visitor, and perhaps arguments before it, and pass both on.

@@ -158,7 +158,7 @@ pub struct Pseudonymiser {
 /// same key changes nothing more.
 pub fn pseudonymise(report: &mut Report, key: &[u8; 32], identifiers: &Identifiers) {
     let mut all = identifiers.clone();
-    // Whatever it says of itself: tokens are never replaced again.
+    // Also for a report that says it is pseudonymised already: tokens are never replaced again.
     all.extend(Identifiers::told_by(report));
     Pseudonymiser::new(key, &all).report(report);
 }

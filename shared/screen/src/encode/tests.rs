@@ -1,4 +1,4 @@
-//! Whatever happens on a screen, the viewer ends up with the same pixels.
+//! After any changes on a screen, the viewer ends up with the same pixels.
 
 use proptest::prelude::*;
 

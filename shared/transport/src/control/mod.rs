@@ -47,7 +47,7 @@ impl RelayConnection {
     /// Says hello; the connection can then be used.
     ///
     /// # Errors
-    /// [`RelayError`].
+    /// [`RelayError::Protocol`] if the relay answers without a welcome; otherwise as [`Self::ask`].
     pub async fn hello(&self, hello: RelayHello) -> Result<RelayWelcome, RelayError> {
         match self.ask(&RelayRequest::Hello(hello)).await? {
             RelayReply::Welcome(welcome) => Ok(welcome),
@@ -58,7 +58,9 @@ impl RelayConnection {
     /// One request and its answer; a refusal is [`RelayError::Refused`].
     ///
     /// # Errors
-    /// [`RelayError`].
+    /// [`RelayError::Refused`] if the relay says no, [`RelayError::Silent`] after [`REQUEST_TIMEOUT`],
+    /// [`RelayError::Closed`] or [`RelayError::Lost`] if the connection ended, [`RelayError::Protocol`] if a frame is
+    /// too long or can't be read.
     pub async fn ask(&self, request: &RelayRequest) -> Result<RelayReply, RelayError> {
         match timeout(REQUEST_TIMEOUT, self.exchange(request)).await {
             Err(_) => Err(RelayError::Silent),
@@ -70,7 +72,7 @@ impl RelayConnection {
     /// A request that is answered with [`RelayReply::Done`].
     ///
     /// # Errors
-    /// [`RelayError`].
+    /// [`RelayError::Protocol`] if the relay answers something else; otherwise as [`Self::ask`].
     pub async fn done(&self, request: &RelayRequest) -> Result<(), RelayError> {
         match self.ask(request).await? {
             RelayReply::Done => Ok(()),
