@@ -1,8 +1,8 @@
 //! The device's audit log on disk: `audit.jsonl`, one row a line, and the thread that writes it.
 //!
-//! The thread owns the file. Rows that wait are written together and synced once; whoever waits for one is told by a
-//! channel, so that no task of the agent ever waits for the disk itself. Beside the log `audit.head` witnesses the newest
-//! row. The order of a change, its row and its being in force is `nearhand_agent_core::record`'s; the chain is
+//! The thread owns the file. Rows that wait are written together and synced once. A task that waits for one is told by
+//! a channel, so that no task of the agent ever waits for the disk itself. Next to the log, `audit.head` witnesses the
+//! newest row. The order of a change, its row and its being in force is `nearhand_agent_core::record`'s; the chain is
 //! `nearhand_proto::audit`'s.
 
 use std::collections::VecDeque;
@@ -187,7 +187,7 @@ impl RecordWriter {
         Ok(Self { shared })
     }
 
-    /// Hands a row over. Whoever waits for it is told by its own answer.
+    /// Hands a row over. A task that waits for it is told by the row's own answer.
     pub(crate) fn write(&self, row: RecordEntry) {
         let mut queue = self.shared.lock();
         if queue.rows >= MAX_WAITING {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// Proofs that may be begun on one code (a begun proof reveals nothing, it only costs time).
 const MAX_BEGUN: u32 = 10;
-/// So many burnt codes within [`BURNT_WITHIN`] lock the device's codes.
+/// Number of burnt codes within [`BURNT_WITHIN`] that locks the device's codes.
 const MAX_BURNT: usize = 3;
 const BURNT_WITHIN: Duration = Duration::from_secs(1800);
 /// How long no code is made after that.
@@ -49,7 +49,7 @@ impl SupportCodeIssuer {
     /// Whether a new code may be made now.
     ///
     /// # Errors
-    /// [`LockedOut`].
+    /// [`LockedOut`] after too many wrong codes; it says for how many seconds no new one can be made.
     pub fn may_make(&mut self, now: Instant) -> Result<(), LockedOut> {
         self.burnt.retain(|at| now < *at + BURNT_WITHIN);
         match self.burnt.last() {

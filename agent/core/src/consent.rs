@@ -1,7 +1,7 @@
 //! Consent and grants: what may be done on this device, by whom, until when.
 //!
 //! A pure core: time comes in as an argument, decisions come out as values. The agent asks it at every
-//! request, whatever the relay or the client says; expiry runs on the monotonic clock, so setting the wall
+//! request and trusts neither the relay nor the client on it; expiry runs on the monotonic clock, so setting the wall
 //! clock changes nothing. No answer is a no. What widens what is allowed takes a [`Recorded`]: the proof that its row is on
 //! the disk. Must not live here: who is shown a request and how, the audit log, the owner's policy (see `policy`).
 
@@ -34,7 +34,7 @@ const MAX_PENDING: usize = 4;
 pub struct GrantTerms {
     /// In which session.
     pub session: SessionId,
-    /// What.
+    /// What is granted or prolonged.
     pub capabilities: Capabilities,
     /// For how long, or for how much longer.
     pub duration: Duration,
@@ -63,7 +63,7 @@ pub struct Ask {
     pub session: SessionId,
     /// The technician's own number for it.
     pub theirs: u32,
-    /// What.
+    /// What the technician asks for.
     pub capabilities: Capabilities,
     /// For how long.
     pub duration: Duration,
@@ -137,7 +137,7 @@ impl DecideError {
 pub enum Change {
     /// Nobody answered: refused.
     TimedOut {
-        /// Which request.
+        /// The request that nobody answered.
         request: RequestId,
         /// What came of it.
         decided: Decided,
@@ -146,7 +146,7 @@ pub enum Change {
     Expired {
         /// In which session.
         session: SessionId,
-        /// Which.
+        /// The capabilities whose time is over.
         capabilities: Capabilities,
     },
     /// Nothing was granted or asked for in a long time.
@@ -186,7 +186,7 @@ impl Consent {
     /// Whether what is decided at this device now is the person's own.
     ///
     /// # Errors
-    /// [`DecideError::HandsOff`].
+    /// [`DecideError::HandsOff`] shortly after a technician's key or click; it says for how many seconds to wait.
     pub fn hands_off(&self, now: Instant) -> Result<(), DecideError> {
         let left = self.injected.map(|at| (at + HANDS_OFF).saturating_duration_since(now));
         match left.filter(|left| !left.is_zero()) {
@@ -308,11 +308,12 @@ impl Consent {
         }
     }
 
-    /// Takes a grant that is good for one act. Until it is granted anew, no other act is allowed by it, and once this one is
-    /// over ([`Consent::used_up`]), it is gone.
+    /// Takes a grant that is good for one act. No other act is allowed by it until it is granted again. Once this act
+    /// is over ([`Consent::used_up`]), the grant is gone.
     ///
     /// # Errors
-    /// As [`Consent::allows`].
+    /// [`SessionRefusal::NotGranted`] if it was never granted or another act has taken it; [`SessionRefusal::Expired`]
+    /// if its time is over. The technician has to ask again after both.
     pub fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), SessionRefusal> {
         self.allows(now, session, what)?;
         if let Some(grants) = self.sessions.get_mut(&session) {
@@ -321,7 +322,8 @@ impl Consent {
         Ok(())
     }
 
-    /// The act that a grant was taken for is over. Whether the grant goes with it: it may be gone, or granted anew.
+    /// The act that a grant was taken for is over. Returns whether the grant goes with it: it may be gone already, or
+    /// granted again.
     pub fn used_up(&mut self, now: Instant, session: SessionId, what: Capability) -> bool {
         let taken = self.sessions.get(&session).is_some_and(|grants| grants.taken.contains(what));
         taken && !self.revoke(now, session, what.into()).is_empty()
@@ -416,7 +418,7 @@ impl Consent {
                 changes.push(Change::Expired { session: *session, capabilities: gone });
             }
             if grants.until.is_empty() && grants.used + IDLE_FOR <= now {
-                // Told once; whoever hears it ends the session.
+                // Told once; the caller ends the session.
                 grants.used = now;
                 changes.push(Change::Idle { session: *session });
             }

@@ -2,7 +2,7 @@
 //!
 //! The model says for each session and capability until when it is allowed at most, written down from the
 //! rules and not from the code: a person allowed it of what was asked, in time, after the wait; the policy
-//! granted it; the person prolonged it. Whatever the order, nothing is ever allowed that it doesn't allow.
+//! granted it; the person prolonged it. In no order of events is anything allowed that the model doesn't allow.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -20,8 +20,8 @@ pub trait RowStore {
     /// The system's error; none of the rows is in the record then.
     fn append(&mut self, rows: &[AuditRow]) -> io::Result<()>;
 
-    /// Keeps the newest head beside the rows, so that a record whose end was cut off shows. It may lag behind by a crash;
-    /// it never claims a row that isn't on the disk.
+    /// Keeps the newest head next to the rows, so that a record whose end was cut off shows. It may lag behind by a
+    /// crash; it never claims a row that isn't on the disk.
     fn keep_head(&mut self, _head: &Signed<AuditHead>) {}
 }
 
@@ -124,7 +124,7 @@ impl<S: RowStore> RecordLog<S> {
         self.key = key;
     }
 
-    /// Keeps the newest head beside the rows ([`RowStore::keep_head`]).
+    /// Keeps the newest head next to the rows ([`RowStore::keep_head`]).
     pub fn keep_head(&mut self) {
         self.store.keep_head(&self.signed);
     }

@@ -1,7 +1,7 @@
 //! Which window a technician may see: as the person chose it, or as the owner's policy names it.
 //!
-//! Titles and names of applications are whatever a program on the display wrote. [`in_words`] neutralises them before a
-//! person or the record sees them.
+//! A program on the display can write anything into its window's title and its application's name. [`in_words`]
+//! neutralises them before a person or the record sees them.
 
 use nearhand_proto::message::local::MAX_TITLE;
 use nearhand_proto::text;
@@ -26,7 +26,7 @@ pub struct OpenWindow {
     pub process: u32,
     /// What the application is called.
     pub application: String,
-    /// Its title.
+    /// The title of the window.
     pub title: String,
 }
 

@@ -17,7 +17,7 @@ const MOST: usize = 20_000;
 /// Most points of a line.
 const MOST_POINTS: usize = 8_192;
 
-/// The drawing.
+/// What the technician has drawn on the screen, and where they point.
 #[derive(Debug, Default)]
 pub(crate) struct ScreenDrawing {
     laser: Option<(i32, i32, Instant)>,

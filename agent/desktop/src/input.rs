@@ -1,8 +1,8 @@
 //! The technician's pointer and keyboard: what is held, what is still to be typed, and what to do about each message.
 //!
 //! Messages take effect in their order; a text that has to wait for spare keycodes holds up what comes after it.
-//! Whatever was pressed is remembered, so that it can be let go of. Pure: the keyboard is asked through a trait, time
-//! is an argument.
+//! Every pressed key and button is remembered, so that it can be let go of. Pure: the keyboard is asked through
+//! a trait, time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;

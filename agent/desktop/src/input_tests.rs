@@ -125,7 +125,7 @@ fn any_input() -> impl Strategy<Value = InputEvent> {
 }
 
 proptest! {
-    /// Whatever comes: no key is pressed twice or let go of twice, and at the end none is held.
+    /// No input makes a key be pressed twice or let go of twice, and at the end none is held.
     #[test]
     fn nothing_stays_held(inputs in prop::collection::vec(any_input(), 0..60)) {
         let mut hands = InputInjector::default();

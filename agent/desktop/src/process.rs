@@ -58,7 +58,8 @@ impl DesktopProcess {
     /// [`FromDesktop::Ready`] or [`FromDesktop::Failed`]; after the last, ask [`DesktopProcess::ended`].
     ///
     /// # Errors
-    /// [`DesktopError`].
+    /// [`DesktopError::Start`] if the agent's program can't be run, [`DesktopError::NoSuchUser`] if this machine
+    /// doesn't know the display's user.
     pub fn start(reach: &DisplayAccess) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
         let mut command = Command::new(std::env::current_exe().map_err(DesktopError::Start)?);
         command.arg("desktop").env_clear().env("DISPLAY", &reach.display);

@@ -91,7 +91,7 @@ pub struct Spool {
     /// Number of the newest entry that ever was.
     newest: u64,
     /// Number of the newest entry that may have been sent from this file, by this run or an earlier one. On the disk
-    /// before it is sent: a copy of the file knows what it can't have sent, whatever was written into it since.
+    /// before the entry is sent: a copy of the file knows what it can't have sent, also after later entries.
     sent: u64,
     waiting: u64,
     reserve: bool,

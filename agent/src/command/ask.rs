@@ -25,7 +25,7 @@ pub(crate) struct AskArgs {
     /// No help is wanted any more
     #[arg(long, conflicts_with_all = ["what", "reach"])]
     withdraw: bool,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -94,7 +94,7 @@ async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
             _ = &mut stop => break,
         }
     }
-    // Whoever closes this terminal no longer watches: nothing goes on unseen.
+    // A person who closes this terminal no longer watches: nothing goes on unseen.
     agent.ask(LocalVerb::StopAll).await?;
     println!("All sessions are ended.");
     Ok(ExitCode::SUCCESS)

@@ -26,18 +26,18 @@ pub(crate) struct ShowArgs {
     /// Print JSON, a row a line
     #[arg(long)]
     json: bool,
-    /// Only the last so many rows
+    /// Only the last N rows
     #[arg(long, value_name = "N")]
     last: Option<usize>,
 }
 
-/// Further evidence.
+/// Further evidence to check the record against.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// A head that somebody else kept (a technician's evidence), as NUMBER:HASH
     #[arg(long, value_name = "NUMBER:HASH")]
     witness: Vec<String>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

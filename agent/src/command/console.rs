@@ -209,7 +209,7 @@ impl AttendConsole {
             "/windows" => ConsoleStep::Ask(LocalVerb::Windows),
             "/quit" => ConsoleStep::Leave,
             "/stop" => ConsoleStep::Ask(LocalVerb::StopAll),
-            // Whoever is frightened doesn't think of the stroke; as a word in a talk it is hardly missed.
+            // A frightened person doesn't think of the slash; as a word of the chat, "stop" alone is hardly missed.
             _ if line.eq_ignore_ascii_case("stop") => ConsoleStep::Ask(LocalVerb::StopAll),
             "/more" => self.in_session(|session, granted| {
                 let more = parse_duration(rest.trim())?;

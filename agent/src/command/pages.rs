@@ -14,7 +14,7 @@ use super::AgentCli;
 /// For which shell.
 #[derive(Debug, Args)]
 pub(crate) struct AgentCompletionsArgs {
-    /// The shell
+    /// The shell to complete for
     #[arg(value_enum)]
     shell: Shell,
 }

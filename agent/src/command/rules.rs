@@ -52,7 +52,7 @@ pub(crate) struct ListArgs {
 /// What is tried.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// The recording
+    /// The recording to replay
     #[arg(long, value_name = "FILE")]
     replay: PathBuf,
     /// The rules. Default: the agent's own

@@ -21,7 +21,7 @@ pub(crate) enum RunbooksCommand {
     List(OutputArgs),
     /// Show what ran, the newest first
     Runs(OutputArgs),
-    /// Let no runbook run from now on, whoever asks
+    /// Let nobody run a runbook from now on
     Off,
     /// Let them run again, as far as the policy allows
     On,

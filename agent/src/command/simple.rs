@@ -11,7 +11,7 @@ use crate::local;
 /// How the answer is printed.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -41,7 +41,8 @@ impl Hub {
     /// Makes and shows a new support code; the one before is void, also if it was somebody else's.
     ///
     /// # Errors
-    /// [`NewCodeError`].
+    /// [`NewCodeError::LockedOut`] after too many wrong codes; [`NewCodeError::NoRelay`] without a connection to the
+    /// relay or if the code expired on its way; [`NewCodeError::Relay`] if the relay gives no digits.
     pub(crate) async fn new_code(&self, user: LocalUser) -> Result<SpokenCode, NewCodeError> {
         self.update(|sessions, now| sessions.may_make_code(now.instant))?;
         let relay = self.relay.connection().ok_or_else(|| {

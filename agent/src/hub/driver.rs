@@ -111,7 +111,7 @@ impl UntilInForce {
     /// Whether the change has been refused without a look at the disk.
     ///
     /// # Errors
-    /// The [`SessionRefusal`].
+    /// The [`SessionRefusal`] for which the change was dropped before its row was written.
     pub(crate) fn not_refused_yet(self) -> Result<(), SessionRefusal> {
         match self.0.map(|mut answer| answer.try_recv()) {
             Some(Ok(outcome)) => outcome,

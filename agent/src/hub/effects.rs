@@ -30,7 +30,7 @@ impl Hub {
                 }
                 SessionEffect::Answer(id, outcome) => {
                     if let Some(waits) = state.answers.remove(&id) {
-                        // Whoever waited may be gone.
+                        // The caller that waited may be gone.
                         let _ = waits.send(outcome);
                     }
                 }

@@ -44,7 +44,7 @@ pub(crate) enum HelpError {
     /// It can't be kept.
     #[error(transparent)]
     Home(#[from] AgentHomeError),
-    /// Not connected.
+    /// The relay isn't connected.
     #[error("the relay is not connected; try again in a moment")]
     NoRelay,
     /// The relay said no.

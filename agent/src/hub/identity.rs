@@ -65,7 +65,8 @@ impl DeviceIdentity {
         state.enrolment.device().unwrap_or_else(|| state.key.public().device_id())
     }
 
-    /// The id that grants are signed about: that of the key with which the device was enrolled, whatever its key is now.
+    /// The id that grants are signed about: that of the key with which the device was enrolled, also after it has
+    /// changed its key.
     pub(super) fn first_device(&self) -> DeviceId {
         let state = self.state();
         let first = state.enrolment.credential.as_ref().and_then(|c| c.links.first()?.peek().ok());

@@ -36,7 +36,7 @@ impl LocalService {
 /// Connects to the agent of this directory, or else to the one that runs as a service and lets this user in.
 ///
 /// # Errors
-/// [`CallError::NotRunning`].
+/// [`CallError::NotRunning`] if no agent answers: the user has to start one.
 pub(crate) async fn call(home: &AgentHome) -> Result<LocalClient, CallError> {
     let service = AgentHome::service_socket();
     let others: &[&std::path::Path] = if home.is_default() { &[service.as_path()] } else { &[] };

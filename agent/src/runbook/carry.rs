@@ -41,7 +41,7 @@ impl RunTask {
         let notes = RunNotes::new(tell.clone());
         let outcome = exec::carry_out(&ground, &run, self, &notes, &mut cancelled).await;
         self.ended(&outcome).await;
-        // Whoever has gone finds it in the ledger, and gets it by ordering the run again.
+        // A caller that has gone finds the outcome in the ledger, and gets it by ordering the run again.
         let _ = tell.send(RunbookMessage::Over(Box::new(outcome))).await;
     }
 

@@ -209,7 +209,7 @@ fn what_is_drawn_is_what_is_seen() {
     let later: usize = viewer.frames.iter().skip(1).map(|frame| frame.1).sum();
     assert!(later < first.1.max(500), "{:?}", viewer.frames);
     assert!(viewer.frames.last().unwrap().2.exact);
-    // Anew: from 1, and whole.
+    // A new view begins at 1, with a whole picture.
     let mut again = TestViewer::start(&mut desktop, None);
     again.until(&mut desktop, "a first frame", |viewer| viewer.frames.iter().any(|f| f.0 == 1));
     again.until_same(&mut desktop, &painter);

@@ -1,4 +1,4 @@
-//! One window: its own pixels and nobody else's, wherever it is and whatever lies over it.
+//! One window: its own pixels and nobody else's, at every place and also under other windows.
 
 use nearhand_proto::message::screen::ScreenQuality;
 use x11rb::COPY_DEPTH_FROM_PARENT;
@@ -25,7 +25,7 @@ const OWN: u32 = 0x0020_8040;
 const LATER: u32 = 0x00c0_9010;
 
 /// A program with windows, without a background unless told otherwise: the server then leaves in a new window's memory
-/// whatever the screen shows there.
+/// the pixels that the screen shows there.
 struct WindowedProgram {
     conn: RustConnection,
     root: Window,
@@ -210,7 +210,7 @@ fn a_window_out_of_sight_says_so_and_comes_back() {
         program.draw_if_told(window, LATER);
         count(viewer, LATER) == 200 * 150
     });
-    // Anew, as after a lost connection of the page: what is known is still known.
+    // A second view, as after a lost connection of the page: what is known is still known.
     let aim = WindowTarget::Window(listed(&mut desktop, "Ledger"));
     let mut again = see(&mut desktop, aim.clone());
     watch(&mut desktop, &mut again, "the same", |viewer| count(viewer, LATER) == 200 * 150);
@@ -305,7 +305,7 @@ fn the_pointer_is_seen_over_the_window_alone_and_nothing_is_typed() {
     stage.secret.window("Secret", (140, 90, 60, 60), secret);
     put(161, 101);
     watch(&mut desktop, &mut viewer, "its being over another one", |viewer| viewer.pointer == Some(None));
-    // Whoever sees a window uses nothing.
+    // A technician who sees only a window can use nothing.
     desktop.point(5, 5);
     desktop.button(nearhand_proto::message::screen::MouseButton::Primary, true);
     program.fill(window, 0, 0, 7, 1, LATER);

@@ -71,12 +71,12 @@ pub(crate) struct Catalog {
 /// A message's arguments.
 pub(crate) type Args<'a> = &'a [(&'static str, Arg<'a>)];
 
-/// An argument.
+/// One argument of a message.
 #[derive(Clone, Debug)]
 pub(crate) enum Arg<'a> {
-    /// Chooses plurals.
+    /// A number, which also chooses the plural form.
     Number(u64),
-    /// Put in as it is.
+    /// A text that is put in as it is.
     Text(&'a str),
 }
 

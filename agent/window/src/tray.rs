@@ -22,7 +22,7 @@ pub(crate) struct TrayLabels {
     pub(crate) on_choice: Box<dyn Fn(TrayChoice) + Send + Sync>,
 }
 
-/// The icon.
+/// The agent's icon in the desktop's tray, with its menu.
 pub(crate) struct TrayIcon {
     status: TrayStatus,
     labels: TrayLabels,

@@ -1,8 +1,8 @@
 //! Changes that widen what may be done, on their way: decided, then recorded, then in force.
 //!
 //! A [`UnrecordedChange`] leaves with its row and comes back as `Recorded<UnrecordedChange>`. Meanwhile a [`WaitingChange`] stands
-//! for it here, so that whatever narrows in between (Stop, taking back, a silent disk) can void it: a change that nobody
-//! waits for any more stays without effect when its row arrives, and the record says so.
+//! for it here, so that an act that narrows in between (Stop, taking back, a silent disk) can void it. A change that
+//! nobody waits for any more stays without effect when its row arrives, and the record says so.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::window_target::WindowTarget;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct UnrecordedChangeId(pub(super) u64);
 
-/// What a call of [`super::Sessions`] may have put on its way, for whoever waits until it is in force.
+/// What a call of [`super::Sessions`] may have put on its way, for a caller that waits until it is in force.
 pub trait ProposesChange {
     /// The change, if there is one.
     fn proposed(&self) -> Option<UnrecordedChangeId>;
@@ -55,7 +55,7 @@ pub struct UnrecordedChange {
 }
 
 impl UnrecordedChange {
-    /// Its number.
+    /// The number under which its caller waits for it.
     pub fn id(&self) -> UnrecordedChangeId {
         self.id
     }

@@ -38,7 +38,7 @@ impl Sessions {
         Some(SpokenCode { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
     }
 
-    /// The digits of the code that is still shown, for a relay that was connected anew. `None`: no code is shown.
+    /// The digits of the code that is still shown, for a relay that was connected again. `None`: no code is shown.
     pub fn shown_routing(&self, now: Instant) -> Option<RoutingDigits> {
         self.codes.shown(now).map(|(code, _)| code.routing())
     }
@@ -63,7 +63,8 @@ impl Sessions {
     /// Begins a proof of the code: its password, and what to end the proof with.
     ///
     /// # Errors
-    /// [`SessionRefusal::NoSuchCode`].
+    /// [`SessionRefusal::NoSuchCode`] if no code with these digits is shown, it has expired or too many proofs of it
+    /// were begun.
     pub fn begin_proof(
         &mut self,
         now: Instant,
@@ -75,7 +76,8 @@ impl Sessions {
     /// The end of a proof: right or wrong, the code is used up. `is_right` is not asked if the code was void before.
     ///
     /// # Errors
-    /// [`SessionRefusal::NoSuchCode`] or [`SessionRefusal::WrongCode`].
+    /// [`SessionRefusal::NoSuchCode`] if the code was void before, [`SessionRefusal::WrongCode`] if the confirmation is
+    /// wrong. Both need a new code.
     pub fn end_proof(
         &mut self,
         now: Timestamp,

@@ -20,7 +20,7 @@ pub enum SessionEffect {
     /// A row for the record, and what comes into force once it is on the disk ([`super::Sessions::put_in_force`]) or doesn't
     /// ([`super::Sessions::not_recorded`]).
     Record(AuditEvent, UnrecordedChange),
-    /// The answer for whoever waits for a change.
+    /// The answer for the caller that waits for a change.
     Answer(UnrecordedChangeId, Result<(), SessionRefusal>),
     /// For the local programs of that person; `None`: for everybody's.
     TellPerson(Option<u32>, LocalEvent),
@@ -42,7 +42,7 @@ pub enum SessionEffect {
     SaveKnown(BTreeSet<TechnicianId>),
     /// The relay may give the support code's digits to somebody else.
     FreeRouting,
-    /// So many local programs watch now.
+    /// How many local programs watch now.
     Watching(usize),
 }
 
@@ -51,7 +51,7 @@ pub enum SessionEffect {
 pub struct SignedGrant {
     /// In which session.
     pub session: SessionId,
-    /// Its technician.
+    /// The technician of that session.
     pub technician: TechnicianId,
     /// The technician's number of the request.
     pub request: u32,
@@ -59,9 +59,9 @@ pub struct SignedGrant {
     pub capabilities: Capabilities,
     /// For how many seconds.
     pub seconds: u32,
-    /// When.
+    /// When it was decided.
     pub at: UnixMillis,
-    /// By whom.
+    /// Who decided it: a person or the policy.
     pub by: DecidedBy,
     /// All that is granted now.
     pub granted: Vec<GrantedCapability>,

@@ -25,7 +25,7 @@ const PERSON: &str = "person at the device";
 pub struct CapabilityRequest {
     /// The technician's own number for it.
     pub request: u32,
-    /// What.
+    /// What the technician asks for.
     pub capabilities: Capabilities,
     /// For how many seconds.
     pub seconds: u32,
@@ -298,7 +298,7 @@ impl Sessions {
     /// The window that may be seen in a session now; asked at every beginning of the view.
     ///
     /// # Errors
-    /// As [`Sessions::allows`].
+    /// The refusals of [`Sessions::allows`]; [`SessionRefusal::NotGranted`] also if no window has been chosen.
     pub fn target(&mut self, now: Instant, session: SessionId) -> Result<WindowTarget, SessionRefusal> {
         self.allows(now, session, Capability::Window)?;
         let target = self.live.get(&session).and_then(|live| live.target.clone());

@@ -95,7 +95,7 @@ impl Sessions {
         self.refuse_change(id, SessionRefusal::Storage);
     }
 
-    /// A change doesn't come into force: whoever waits for it is told.
+    /// A change doesn't come into force: the caller that waits for it is told.
     pub(super) fn refuse_change(&mut self, id: UnrecordedChangeId, refusal: SessionRefusal) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         if let (Some(session), Some(request)) = (waiting.session, waiting.asked) {

@@ -113,7 +113,7 @@ impl Sessions {
     /// recording. However that goes, [`Sessions::recording_ended`] follows.
     ///
     /// # Errors
-    /// [`SessionRefusal::NoSuchSession`].
+    /// [`SessionRefusal::NoSuchSession`] if the session is over; nothing is recorded then.
     pub fn begin_recording(
         &mut self,
         session: SessionId,

@@ -14,9 +14,9 @@ use crate::window_target::WindowTarget;
 /// A moment, on both clocks: expiry runs on the monotonic one, what people read shows the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Timestamp {
-    /// For deadlines.
+    /// The monotonic clock, for deadlines.
     pub instant: Instant,
-    /// For people and the record.
+    /// The wall clock, for people and the record.
     pub wall: UnixMillis,
 }
 
@@ -43,9 +43,9 @@ impl SessionTechnician {
 /// A session whose technician has proved who they are.
 #[derive(Debug)]
 pub struct ArrivedSession {
-    /// Its id.
+    /// The id of the session.
     pub session: SessionId,
-    /// Its technician.
+    /// The technician who has proved who they are.
     pub technician: SessionTechnician,
     /// It came by a support code, so a person at the device should see it.
     pub attended: bool,

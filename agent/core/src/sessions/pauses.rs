@@ -23,7 +23,7 @@ impl Sessions {
     /// The person wants nothing to be seen or done for a while.
     ///
     /// # Errors
-    /// [`SessionRefusal::NoSuchSession`].
+    /// [`SessionRefusal::NoSuchSession`] if the session is over: there is nothing to pause.
     pub fn pause(&mut self, now: Timestamp, session: SessionId) -> Result<(), SessionRefusal> {
         self.void_resumption(session);
         let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
@@ -39,7 +39,7 @@ impl Sessions {
     /// The person wants it to go on. `None`: it does already.
     ///
     /// # Errors
-    /// [`SessionRefusal::NoSuchSession`].
+    /// [`SessionRefusal::NoSuchSession`] if the session is over: there is nothing to resume.
     pub fn resume(&mut self, session: SessionId) -> Result<Option<UnrecordedChangeId>, SessionRefusal> {
         let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if !live.pause.wished {

@@ -332,7 +332,7 @@ fn a_session_that_is_seen_again_goes_on_once_that_is_written_down() {
     assert_eq!(device.allows(View), Err(SessionRefusal::Unattended), "at once");
     device.happens(|sessions, now| sessions.join(now, ANN));
     assert_eq!(device.allows(View), Err(SessionRefusal::Unattended));
-    // It is seen, so it doesn't end for want of a disk.
+    // The person sees it, so it doesn't end while the disk is silent.
     device.pass(MINUTE);
     assert!(!device.is_stopped());
     device.disk_goes_on();

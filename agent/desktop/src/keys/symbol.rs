@@ -8,7 +8,7 @@ use xkeysym::{Keysym, key};
 
 use super::Symbol;
 
-/// Num Lock.
+/// The symbol of the Num Lock key.
 pub(crate) const NUM_LOCK: Symbol = key::Num_Lock;
 /// Keys other than Shift whose modifier chooses levels.
 pub(crate) const LEVEL_SHIFTS: &[Symbol] =

@@ -195,7 +195,7 @@ impl WindowLayer {
 impl Drop for WindowLayer {
     fn drop(&mut self) {
         let conn = &self.link.conn;
-        // Whatever is gone already is refused; a broken connection is noticed elsewhere.
+        // The server refuses what is gone already; a broken connection is noticed elsewhere.
         let _ = conn.damage_destroy(self.damage);
         for region in [self.fresh, self.known, self.scratch] {
             let _ = conn.xfixes_destroy_region(region);

@@ -259,7 +259,7 @@ impl ShownWindow {
         Ok(WindowNews { changed: self.arrange()?, closed: false })
     }
 
-    /// See [`WindowLayer::fresh`].
+    /// What was drawn since it was last believed, for each layer with its place ([`WindowLayer::fresh`]).
     pub(super) fn fresh(&self) -> Result<Vec<(ScreenArea, Vec<Rect>)>, DisplayError> {
         let layers = self.base.iter().chain(&self.popups);
         layers.map(|layer| Ok((layer.place, layer.fresh()?))).collect()

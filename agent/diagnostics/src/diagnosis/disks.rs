@@ -12,8 +12,8 @@ use crate::facts::{FactSource, MachineFacts};
 const SPACE_WARN_PERCENT: f64 = 90.0;
 const SPACE_FAIL_PERCENT: f64 = 98.0;
 
-/// Bytes free above which a file system isn't full, whatever its percentage (alarm rules: critical needs
-/// less than 5 GB free).
+/// Bytes free above which a file system isn't full at any percentage (alarm rules: critical needs less than
+/// 5 GB free).
 const SPACE_FAIL_FREE: u64 = 5_000_000_000;
 
 /// Percent of the inodes in use (alarm rules: warning 90, critical 98).

@@ -1,8 +1,8 @@
 //! Diagnosis: facts in, findings out, the same for the same facts.
 //!
 //! Lives here: what a check is, how its rule says what it found, and the list of all checks, one file an area.
-//! Must not live here: any reading, clock or randomness. Thresholds are constants with unit and source beside
-//! the rule that uses them; where they are the alarm rules' defaults too, the constant says so, and both agree.
+//! Must not live here: any reading, clock or randomness. Thresholds are constants with unit and source, next
+//! to the rule that uses them; where they are the alarm rules' defaults too, the constant says so, and both agree.
 
 mod cpu;
 mod disks;

@@ -9,7 +9,7 @@ use crate::facts::security::OpenPort;
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Ports that should never be open to others: unencrypted logins, databases and control interfaces that trust
-/// whoever asks.
+/// every caller.
 const RISKY_PORTS: [(u16, &str); 14] = [
     (21, "FTP"),
     (23, "Telnet"),
@@ -27,8 +27,8 @@ const RISKY_PORTS: [(u16, &str); 14] = [
     (27017, "MongoDB"),
 ];
 
-/// UDP ports from here on are lent to programs for asking others (Linux's net.ipv4.ip_local_port_range): whoever
-/// isn't asked can't be told from a service, so they are not listed.
+/// UDP ports that the system lends to programs for asking others (Linux's net.ipv4.ip_local_port_range). Such a program
+/// can't be told from a service, so these ports are not listed.
 const LENT_PORTS: core::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// Administrators above which somebody should ask why.

@@ -17,13 +17,13 @@ pub struct HardwareModel {
     pub virtualisation: Option<String>,
     /// Name of the processor.
     pub processor: Option<String>,
-    /// Logical processors.
+    /// Number of logical processors.
     pub processors: usize,
     /// Memory in bytes.
     pub memory_bytes: u64,
 }
 
-/// A battery.
+/// One battery and its state.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct BatteryState {
     /// Its name, for example `BAT0`.
@@ -73,7 +73,7 @@ pub struct OsRelease {
     pub name: String,
     /// Version of the running kernel.
     pub kernel: String,
-    /// Host name.
+    /// Name of this machine.
     pub hostname: String,
     /// Seconds since the start.
     pub uptime_seconds: u64,

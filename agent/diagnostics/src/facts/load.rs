@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Use of processor and disks over a short moment, and load averages.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct SystemActivity {
-    /// Logical processors.
+    /// Number of logical processors.
     pub processors: usize,
     /// Load averages over 1, 5 and 15 minutes.
     pub load: [f64; 3],

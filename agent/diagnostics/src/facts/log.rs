@@ -18,7 +18,7 @@ pub struct JournalErrors {
     pub programs: Vec<JournalGroup>,
     /// Signs of failing hardware in the kernel's messages, by kind.
     pub kernel: Vec<JournalGroup>,
-    /// Entries read.
+    /// Number of entries that were read.
     pub entries: usize,
     /// `true` where there were more than are read.
     pub cut: bool,

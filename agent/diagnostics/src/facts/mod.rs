@@ -132,9 +132,9 @@ macro_rules! sources {
 sources! {
     /// Maker, model, firmware, processor.
     machine: Machine(hardware::HardwareModel);
-    /// Batteries.
+    /// The batteries and their state.
     batteries: Batteries(Vec<hardware::BatteryState>);
-    /// Graphics adapters.
+    /// The graphics adapters and their drivers.
     graphics: Graphics(Vec<hardware::GraphicsAdapter>);
     /// Temperatures and fans.
     sensors: Sensors(Vec<hardware::TemperatureSensor>);
@@ -158,15 +158,15 @@ sources! {
     memory: Memory(load::MemoryUse);
     /// Memory errors that ECC found.
     ecc: Ecc(Vec<load::EccController>);
-    /// Network interfaces.
+    /// The network interfaces and their state.
     links: Links(Vec<network::NetworkInterface>);
-    /// Default routes.
+    /// The default routes, over IPv4 and IPv6.
     routes: Routes(network::DefaultRoutes);
     /// Configured name servers and the hosts file.
     resolver: Resolver(network::ResolverConfig);
     /// TCP and connection tracking counters.
     tcp: Tcp(network::TcpCounters);
-    /// Configured proxies.
+    /// The proxies that are configured.
     proxy: Proxy(network::ProxySettings);
     /// Whether the gateway answers.
     gateway: Gateway(network::GatewayReach);
@@ -182,7 +182,7 @@ sources! {
     ipv6: Ipv6(network::Ipv6Reach);
     /// Reach over UDP.
     udp: Udp(Vec<network::UdpTarget>);
-    /// systemd's units.
+    /// The state of systemd's units.
     units: Units(service::UnitStates);
     /// How long the start took.
     boot: Boot(service::BootTimes);
@@ -194,7 +194,7 @@ sources! {
     journal: Journal(log::JournalErrors);
     /// Starts that followed no orderly stop.
     unclean: Unclean(log::UncleanBoots);
-    /// Installed packages.
+    /// The packages that are installed.
     packages: Packages(update::InstalledPackages);
     /// Packages that could be updated.
     pending: Pending(update::AvailableUpdates);
@@ -204,7 +204,7 @@ sources! {
     clock: Clock(update::ClockOffset);
     /// What keeps the clock right.
     time_sync: TimeSync(update::TimeSync);
-    /// Packet filter.
+    /// Whether a packet filter is active.
     firewall: Firewall(security::FirewallState);
     /// Encryption of the disks.
     encryption: Encryption(security::DiskEncryption);
@@ -220,9 +220,9 @@ sources! {
     sshd: Sshd(security::SshdSettings);
     /// Modes of important files.
     file_modes: FileModes(security::FileModes);
-    /// Print queues.
+    /// The print queues and their state.
     printers: Printers(printer::PrintQueues);
-    /// Running programs.
+    /// The programs that run, and the largest of them.
     processes: Processes(process::ProcessList);
     /// Open files against their limits.
     descriptors: Descriptors(process::DescriptorUse);

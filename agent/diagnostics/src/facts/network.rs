@@ -31,7 +31,7 @@ pub struct NetworkInterface {
     pub wireless: bool,
 }
 
-/// Default routes.
+/// The default routes of this machine.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct DefaultRoutes {
     /// Over IPv4: interface and gateway.
@@ -69,9 +69,9 @@ pub struct ResolverConfig {
 /// TCP and connection tracking counters since the start.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct TcpCounters {
-    /// Segments sent.
+    /// Number of segments sent.
     pub sent: u64,
-    /// Segments sent again.
+    /// Number of segments sent again.
     pub resent: u64,
     /// Connections tracked by the packet filter and the most it can.
     pub tracked: Option<(u64, u64)>,
@@ -117,7 +117,7 @@ pub struct DnsServer {
 pub struct EchoRun {
     /// The host that was asked.
     pub target: String,
-    /// Requests sent.
+    /// Number of requests sent.
     pub sent: u32,
     /// Milliseconds to each answer, in the order sent.
     pub times_ms: Vec<f64>,

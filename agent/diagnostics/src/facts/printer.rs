@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Print queues.
+/// The print queues of this machine.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PrintQueues {
-    /// All print queues of this machine.
+    /// All queues, one entry for each.
     pub queues: Vec<PrintQueue>,
 }
 

@@ -9,7 +9,7 @@ pub struct ProcessList {
     pub count: usize,
     /// The most there can be, where known.
     pub limit: Option<u64>,
-    /// Logical processors.
+    /// Number of logical processors.
     pub processors: usize,
     /// Memory of the machine in bytes.
     pub memory_bytes: u64,
@@ -30,7 +30,7 @@ pub struct ProcessList {
 pub struct ProcessUse {
     /// Name of the program; never its arguments.
     pub name: String,
-    /// Process number.
+    /// Number of the process.
     pub pid: u32,
     /// Percent of one processor.
     pub cpu_percent: f64,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Packet filter.
+/// Whether a packet filter protects this machine.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct FirewallState {
     /// What filters, for example `ufw`; empty if nothing was found.
@@ -71,11 +71,11 @@ pub struct OpenPort {
 /// Settings of the SSH server; `None` is its default.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct SshdSettings {
-    /// `PermitRootLogin`.
+    /// Value of `PermitRootLogin`, if set.
     pub root_login: Option<String>,
-    /// `PasswordAuthentication`.
+    /// Value of `PasswordAuthentication`, if set.
     pub passwords: Option<String>,
-    /// `PermitEmptyPasswords`.
+    /// Value of `PermitEmptyPasswords`, if set.
     pub empty_passwords: Option<String>,
 }
 

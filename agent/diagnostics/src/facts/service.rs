@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// systemd's units.
+/// The state of systemd and of its units.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct UnitStates {
     /// `running`, `degraded`, `starting`, …
     pub state: String,
-    /// Units loaded.
+    /// Number of units that are loaded.
     pub loaded: usize,
     /// Units that failed.
     pub failed: Vec<FailedUnit>,

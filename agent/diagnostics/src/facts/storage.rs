@@ -34,7 +34,7 @@ pub struct MountedFileSystem {
     pub used: u64,
     /// Inodes in all; 0 where the file system has no fixed number.
     pub inodes: u64,
-    /// Inodes free.
+    /// Number of inodes that are free.
     pub inodes_free: u64,
 }
 
@@ -43,7 +43,7 @@ pub struct MountedFileSystem {
 pub struct SmartDisk {
     /// Device, for example `/dev/sda`.
     pub device: String,
-    /// Model name.
+    /// Name of the model.
     pub model: String,
     /// The disk's own verdict; `None` where it gives none.
     pub passed: Option<bool>,
@@ -57,7 +57,7 @@ pub struct SmartDisk {
     pub wear_percent: Option<u64>,
     /// Hours in use.
     pub hours: Option<u64>,
-    /// Degrees Celsius.
+    /// Temperature in degrees Celsius.
     pub celsius: Option<i64>,
     /// Why the report could not be read, if so.
     pub problem: Option<String>,

@@ -20,7 +20,7 @@ use crate::home::AgentHome;
 /// Widest text, in columns: longer lines are hard to read.
 const MAX_WIDTH: usize = 120;
 
-/// An older report to compare with. Whoever wrote it, nothing in it is believed.
+/// An older report to compare with. Anybody may have written it, so nothing in it is trusted.
 pub(super) fn load(path: &Path) -> anyhow::Result<Report> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("can't open {shown}"))?;
@@ -51,7 +51,7 @@ pub(super) fn show(edition: &ShareableReport, json: bool) -> anyhow::Result<()> 
     };
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough, as with `| head`.
+        // The reader has seen enough, as with `| head`.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("can't write the report"),
     }

@@ -1,7 +1,7 @@
 //! The network: remembered names, the address lease, the adapter itself.
 //!
-//! Whatever breaks the connection undoes itself: if the relay can't be reached within a minute, the adapter is brought
-//! up again as it was configured.
+//! An act that breaks the connection undoes itself: if the relay can't be reached within a minute, the adapter is
+//! brought up again as it was configured.
 
 use std::time::Duration;
 

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use nearhand_proto::runbook::ParameterValue;
 
-    /// A program that does nothing but take a processor, under a name of its own.
+    /// A program that only keeps a processor busy, under a unique name.
     struct BusyProgram(Child, String, #[expect(dead_code, reason = "holds the program")] tempfile::TempDir);
 
     impl BusyProgram {

@@ -21,7 +21,7 @@ const SILENT: &str = "the program that has it does not answer";
 enum SelectionQuestion {
     /// Which forms there are.
     Forms,
-    /// The content.
+    /// The content in this form.
     Content(ClipboardForm),
 }
 

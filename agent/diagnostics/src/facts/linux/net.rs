@@ -293,7 +293,7 @@ fn proxy_lines(text: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// `Acquire::http::Proxy "http://proxy:3128/";`
+/// The proxies that apt is configured with, in lines such as `Acquire::http::Proxy "http://proxy:3128/";`.
 fn apt_proxies(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with('#')).filter_map(
         |line| {
