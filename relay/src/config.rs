@@ -64,7 +64,7 @@ pub struct RelayConfig {
     pub log: LogSection,
 }
 
-/// `[limits]`.
+/// The `[limits]` section: how much the relay takes on.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSection {
@@ -92,7 +92,7 @@ impl Default for LimitsSection {
     }
 }
 
-/// `[log]`.
+/// The `[log]` section: what is logged, and in which form.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSection {
@@ -126,11 +126,11 @@ pub enum LogLevel {
     Error,
     /// What somebody should look at.
     Warn,
-    /// What happened.
+    /// Also what happened in normal operation.
     Info,
     /// How it happened.
     Debug,
-    /// Everything.
+    /// Each step, for the search of a fault.
     Trace,
 }
 
@@ -212,7 +212,7 @@ impl RelayConfig {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// [`ConfigError`].
+    /// [`ConfigError`]: the file can't be read, is no valid TOML, or sets a key to a value that isn't allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(path.to_owned(), e))?;
         Self::parse(&text, path)
@@ -221,7 +221,7 @@ impl RelayConfig {
     /// Checks a file's text.
     ///
     /// # Errors
-    /// [`ConfigError`].
+    /// [`ConfigError`]: the text is no valid TOML, or sets a key to a value that isn't allowed; it names the key.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text)
             .map_err(|e| ConfigError::Parse { path: path.to_owned(), problem: Box::new(e) })?;
@@ -283,7 +283,7 @@ impl RelayConfig {
     /// Who is told of alarms, with their secrets. Files are relative to the data directory.
     ///
     /// # Errors
-    /// [`ReceiverError`].
+    /// [`ReceiverError`]: a receiver's section is wrong, its secret can't be read, or two receivers have one name.
     pub fn receivers(&self) -> Result<Vec<ReceiverSettings>, ReceiverError> {
         receivers::receivers(&self.receivers, self.data())
     }

@@ -26,7 +26,7 @@ impl DataDir {
     /// Makes it, for its owner only, if there is none.
     ///
     /// # Errors
-    /// What the system says.
+    /// The directory can't be made, or its rights can't be set.
     pub fn create(&self) -> io::Result<()> {
         platform::create_private_dir(&self.0)
     }

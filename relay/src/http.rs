@@ -1,5 +1,5 @@
 //! Metrics and health over HTTP, for the operator's monitoring: no setup, no administration, no way to change
-//! anything. The interface for programs is a port of its own, in [`api`].
+//! anything. The interface for programs is a separate port, in [`api`].
 
 mod alarms;
 mod api;

@@ -16,7 +16,7 @@ pub trait ForwardingPath: Send + Sync {
     /// replace the session's bindings.
     ///
     /// # Errors
-    /// [`PathError`].
+    /// [`PathError`]: the path holds as many sessions as it can, or another session uses one of the tokens.
     fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError>;
 
     /// Ends a session's forwarding at once; what went over it, if it was there.
@@ -52,7 +52,7 @@ pub struct PathUsage {
 /// Counters of the whole path since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PathTotals {
-    /// Datagrams forwarded.
+    /// Datagrams forwarded since the start.
     pub packets: u64,
     /// Bytes of UDP payload forwarded.
     pub bytes: u64,

@@ -87,10 +87,11 @@ impl HmacKey for ResetKey {
     }
 }
 
-/// Takes the UDP port: forwarding on it, and the control endpoint beside it.
+/// Takes the UDP port, which forwarding and the control endpoint share.
 ///
 /// # Errors
-/// [`ServeError::Listen`], [`ServeError::Tls`].
+/// [`ServeError::Listen`]: the port can't be taken, as when another program uses it. [`ServeError::Tls`]: TLS
+/// can't be set up.
 pub fn open_port(
     address: SocketAddr,
     key: &SecretKey,
@@ -113,7 +114,7 @@ pub fn open_port(
 /// The control endpoint's TLS and limits.
 ///
 /// # Errors
-/// [`TlsConfigError`].
+/// [`TlsConfigError`]: no TLS configuration can be made with this key.
 pub fn server_config(key: &SecretKey, limits: &ControlLimits) -> Result<ServerConfig, TlsConfigError> {
     let mut config = tls::server(key, ALPN, ConnectionPurpose::Control)?;
     config.max_incoming(limits.max_handshakes_pending);
@@ -124,7 +125,7 @@ impl RunningRelay {
     /// Starts the control plane on an endpoint.
     ///
     /// # Errors
-    /// [`ServeError`].
+    /// [`ServeError`]: the database can't be opened, or what it holds can't be read.
     pub async fn start(
         key: SecretKey,
         database: &Database,
@@ -138,7 +139,7 @@ impl RunningRelay {
     /// As [`RunningRelay::start`], with receivers of notices.
     ///
     /// # Errors
-    /// [`ServeError`].
+    /// [`ServeError`]: the database can't be opened, or what it holds can't be read.
     pub async fn start_notifying(
         key: SecretKey,
         database: &Database,
@@ -166,7 +167,7 @@ impl RunningRelay {
     /// Serves metrics and health. Returns the address, for a port that the system chose.
     ///
     /// # Errors
-    /// [`ServeError::Listen`].
+    /// [`ServeError::Listen`]: the address can't be listened on, as when another program uses it.
     pub async fn serve_http(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
         let router = http::router(Arc::clone(&self.control));
         self.serve(address, router, "metrics").await
@@ -175,7 +176,7 @@ impl RunningRelay {
     /// Serves the HTTP interface for programs. Returns the address, for a port that the system chose.
     ///
     /// # Errors
-    /// [`ServeError::Listen`].
+    /// [`ServeError::Listen`]: the address can't be listened on, as when another program uses it.
     pub async fn serve_api(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
         let router = http::api_router(Arc::clone(&self.control));
         self.serve(address, router, "the HTTP interface").await

@@ -1,6 +1,6 @@
 //! Tokens by which programs use the HTTP interface: how they look, what they allow, how they are told apart.
 //!
-//! A token is shown once, when it is made. What is kept is its hash: whoever reads the database can use none.
+//! A token is shown once, when it is made. The relay keeps only its hash: a reader of the database can't use any token.
 
 use core::fmt;
 

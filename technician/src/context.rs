@@ -30,7 +30,7 @@ impl CommandContext {
     /// The technician's directory.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: there is no place for the directory, others have access to it, or it can't be made.
     pub fn home(&self) -> Result<ClientHome, ClientHomeError> {
         ClientHome::open(match &self.home {
             Some(dir) => dir.clone(),
@@ -41,7 +41,8 @@ impl CommandContext {
     /// Connects to the technician's relay, and shows meanwhile that it does.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the directory can't be used or has no profile, or the relay can't be reached or
+    /// refuses.
     pub async fn connect(&self) -> Result<RelayClient, RelayClientError> {
         let home = self.home()?;
         let busy = self.output.busy("connecting to the relay");

@@ -115,10 +115,11 @@ impl TerminalOutput {
         self.json
     }
 
-    /// One JSON document, on a line of its own.
+    /// Writes one JSON document on one line.
     ///
     /// # Errors
-    /// [`OutputError`].
+    /// [`OutputError`]: the value can't be put in JSON, or standard output can't be written, as when a pipe is
+    /// closed.
     pub fn json(&self, value: &impl Serialize) -> Result<(), OutputError> {
         self.write(&ascii_safe(&serde_json::to_string(value)?))
     }
@@ -126,7 +127,7 @@ impl TerminalOutput {
     /// A line of the result (or several).
     ///
     /// # Errors
-    /// [`OutputError`].
+    /// [`OutputError`]: standard output can't be written, as when a pipe is closed.
     pub fn line(&self, line: &str) -> Result<(), OutputError> {
         self.write(&text::multi_line(line, MAX_LINE))
     }
@@ -138,7 +139,7 @@ impl TerminalOutput {
     /// The result as it is, byte for byte: only for what this program made itself, such as completions.
     ///
     /// # Errors
-    /// [`OutputError`].
+    /// [`OutputError`]: standard output can't be written, as when a pipe is closed.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
@@ -148,7 +149,7 @@ impl TerminalOutput {
     /// A table with a line of headings.
     ///
     /// # Errors
-    /// [`OutputError`].
+    /// [`OutputError`]: standard output can't be written, as when a pipe is closed.
     pub fn table(&self, headings: &[&str], rows: &[Vec<TableCell>]) -> Result<(), OutputError> {
         rendered(headings, rows, self.colour).iter().try_for_each(|line| self.write(line))
     }
@@ -156,7 +157,7 @@ impl TerminalOutput {
     /// Names and values, aligned.
     ///
     /// # Errors
-    /// [`OutputError`].
+    /// [`OutputError`]: standard output can't be written, as when a pipe is closed.
     pub fn facts(&self, facts: &[(&str, TableCell)]) -> Result<(), OutputError> {
         let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
         facts.iter().try_for_each(|(name, value)| {

@@ -83,7 +83,8 @@ struct VaultFile {
 /// Seals the organisation's key with a passphrase.
 ///
 /// # Errors
-/// [`VaultError::Weak`], [`VaultError::Work`].
+/// [`VaultError::Weak`]: the passphrase is too short. [`VaultError::Work`]: there is not enough memory for this
+/// cost.
 pub fn seal(
     key: &SecretKey,
     organisation_name: &str,
@@ -109,7 +110,7 @@ pub fn seal(
 /// Opens a backup: the key and the organisation's name.
 ///
 /// # Errors
-/// [`VaultError`].
+/// [`VaultError`]: the text is no backup, the passphrase is wrong, or there is not enough memory.
 pub fn open(backup: &str, passphrase: &str) -> Result<(SecretKey, String), VaultError> {
     let text: String =
         backup.trim().strip_prefix(HEAD).ok_or(VaultError::Damaged)?.split_whitespace().collect();

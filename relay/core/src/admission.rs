@@ -43,9 +43,9 @@ pub struct AdmissionRules {
 pub struct UsedInvite {
     /// The key it was used with, whose fingerprint is the id.
     pub first: PublicKey,
-    /// Today's key.
+    /// The key that they speak with today.
     pub current: PublicKey,
-    /// As what.
+    /// The role that the invitation gave.
     pub role: Role,
 }
 

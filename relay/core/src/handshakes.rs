@@ -1,8 +1,8 @@
-//! Who stands at the door: connections that have not been welcomed yet.
+//! The queue of handshakes: connections that have not been welcomed yet.
 //!
-//! There is room for so many, and each network (an IPv4 address, an IPv6 /64) has a share of it. When the room
-//! or a share is full, the one that has waited longest goes: a stalled handshake never keeps an honest one out.
-//! A plain value; the handle is whatever the driver ends a handshake by.
+//! The queue has a maximum length, and each network (an IPv4 address, an IPv6 /64) has a share of it. When the
+//! queue or a share is full, the handshake that has waited longest is ended: a stalled handshake never keeps an
+//! honest one out. A plain value; by the handle the driver ends a handshake.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -46,7 +46,7 @@ pub struct HandshakeQueue<H> {
 }
 
 impl<H> HandshakeQueue<H> {
-    /// With room for so many, at least 4.
+    /// An empty queue for at most `room` handshakes, and for at least 4.
     pub fn new(room: usize) -> Self {
         Self { room: room.max(4), next: 0, waiting: BTreeMap::new(), by_network: HashMap::new() }
     }

@@ -46,14 +46,14 @@ enum RelayCommand {
     Audit(RelayAuditCommand),
     /// Copy database and key while the relay runs.
     Backup {
-        /// The copy of the database; the key goes beside it, with `.key` after the name.
+        /// The copy of the database; the key goes into the same directory, with `.key` after the name.
         file: PathBuf,
         #[command(flatten)]
         location: ConfigLocation,
     },
     /// Ask the running relay how it is.
     Status {
-        /// Print JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -141,7 +141,7 @@ enum RelayAuditCommand {
     },
     /// Verify that no row was edited, removed or put in.
     Verify {
-        /// Print JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -153,7 +153,7 @@ enum RelayAuditCommand {
 enum ReceiversCommand {
     /// Show the receivers and how deliveries to them stand.
     List {
-        /// Print JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -161,14 +161,14 @@ enum ReceiversCommand {
     },
     /// Send a marked test alarm to one and show its answer.
     Test {
-        /// Which.
+        /// The receiver's name.
         name: String,
         #[command(flatten)]
         location: ConfigLocation,
     },
     /// Show what was given up.
     Dead {
-        /// Print JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -185,7 +185,7 @@ enum ReceiversCommand {
     },
     /// Send again to one that wanted no more (HTTP 410).
     Enable {
-        /// Which.
+        /// The receiver's name.
         name: String,
         #[command(flatten)]
         location: ConfigLocation,
@@ -196,7 +196,7 @@ enum ReceiversCommand {
 enum TokenCommand {
     /// Make a token for a program and print it, once.
     Add {
-        /// Whose it is: stands in the audit log and beside what was done with it.
+        /// The token's name; the audit log shows it with each action that the token was used for.
         name: String,
         /// See only, or also acknowledge, assign, snooze and open maintenance.
         #[arg(long, value_enum, default_value_t = TokenRight::Read)]
@@ -209,7 +209,7 @@ enum TokenCommand {
     },
     /// Show the tokens there are, never what they are.
     List {
-        /// Print JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -217,7 +217,7 @@ enum TokenCommand {
     },
     /// Make a token worth nothing, at once.
     Remove {
-        /// Which.
+        /// The token's name.
         name: String,
         #[command(flatten)]
         location: ConfigLocation,

@@ -11,7 +11,7 @@ use crate::serve::{self, RunningRelay};
 pub(super) fn run(config: &RelayConfig) -> anyhow::Result<()> {
     logging::start(&config.log);
     // Several threads: after a restart thousands of handshakes come at once, each a millisecond of signatures,
-    // and the hellos of those already through must not wait for them. Datagrams have a thread of their own.
+    // and the hellos of those already through must not wait for them. Datagrams have a separate thread.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("control").enable_all().build()?;
     runtime.block_on(serve(config))
 }

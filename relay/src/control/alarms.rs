@@ -268,7 +268,7 @@ impl ControlPlane {
         }
     }
 
-    /// Whoever it is assigned to is named as the organisation names them.
+    /// The person to whom the alarm is assigned has the name that the organisation gave them.
     async fn known_assignee(&self, act: AlarmAction) -> Result<AlarmAction, RelayRefusal> {
         let AlarmAction::Assign(AlarmActor { id: Some(id), .. }) = act else { return Ok(act) };
         let people = self.store.reader().people(PAGE).await.map_err(storage)?;

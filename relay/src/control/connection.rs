@@ -26,8 +26,8 @@ const NEWCOMER_STAY: Duration = Duration::from_secs(120);
 /// Longest version text kept of a program, in characters.
 const MAX_VERSION: usize = 32;
 
-/// A connection whose hello was accepted. When it is dropped, for whatever reason (its end, an eviction, a
-/// welcome that could not be sent), its peer is no longer here.
+/// A connection whose hello was accepted. When it is dropped for any reason (its end, an eviction, a welcome
+/// that could not be sent), its peer is no longer here.
 pub(super) struct WelcomedPeer {
     control: Arc<ControlPlane>,
     peer: Arc<ConnectedPeer>,

@@ -14,7 +14,7 @@ use super::lists::that_fit;
 use super::{ConnectedPeer, ControlPlane, now_unix, storage};
 use crate::store::{HelpWrite, NewHelpRequest, StoreWrite, WriteOutcome};
 
-/// So many of those who come next learn at once that their place has changed; others when they ask.
+/// How many of the people who come next learn at once that their place has changed; others learn it when they ask.
 const FIRST: usize = 50;
 
 fn invalid(what: &str) -> RelayRefusal {

@@ -1,7 +1,7 @@
 //! The control plane's driver: connections in, requests to the cores and the store, replies and pushes out.
 //!
-//! Each connection is one small task that waits for streams; each request is a task of its own for as long
-//! as it takes, so that an idle agent costs little more than quinn's own state. Must not live here: decisions
+//! Each connection is one small task that waits for streams; each request is a separate task for as long as it
+//! takes, so that an idle agent costs little more than quinn's own state. Must not live here: decisions
 //! (see `admission` and `registry`) and SQL.
 
 mod accept;
@@ -214,11 +214,11 @@ pub struct ControlCensus {
     pub online: [(&'static str, usize); 3],
     /// Connections not welcomed yet.
     pub pending: usize,
-    /// Running sessions.
+    /// Sessions that run now.
     pub sessions: usize,
     /// Routing digits in use.
     pub codes: usize,
-    /// Enrolled devices.
+    /// Devices that are enrolled.
     pub devices: usize,
     /// Whether the relay has an organisation.
     pub claimed: bool,

@@ -48,7 +48,7 @@ const MAX_CONTROL: usize = 1472;
 /// Socket buffers asked of the system, in bytes: 30 ms of a gigabit. It may grant less (`net.core.rmem_max`).
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// Wait after the port can't be read for a reason of its own, so that the thread doesn't spin.
+/// Wait after the system reports an error for the port, so that the thread doesn't spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the relay's configuration says about forwarding.
@@ -136,7 +136,7 @@ impl Forwarder {
     /// Lets the two sides of a session bind until `until`: a minute for a new one. See [`ForwardTable::offer`].
     ///
     /// # Errors
-    /// [`OfferError`].
+    /// [`OfferError`]: the table is full, or another session uses one of the tokens already.
     pub fn offer(&self, id: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), OfferError> {
         self.shared.table().offer(Instant::now(), id, grants, until)?;
         // The thread may sleep past the new deadline.
@@ -313,7 +313,7 @@ impl ForwardingThread {
                 segment_size: None,
                 src_ip: meta.dst_ip,
             };
-            // Whoever asked asks again.
+            // If the reply is lost, the peer asks again.
             let _ = port.udp.try_send((&port.socket).into(), &transmit);
         }
         if self.batch.groups().is_empty() {

@@ -11,7 +11,7 @@ use super::MetricsText;
 use crate::control::ControlPlane;
 use crate::store::StoreError;
 
-/// Most alarms that get a series of their own.
+/// Most alarms that get a separate series.
 const MAX_SERIES: usize = 1000;
 /// Longest label value, in characters.
 const MAX_LABEL: usize = 100;

@@ -60,7 +60,7 @@ pub struct ReceiverSection {
     /// It is told of alarms that are, or were, as bad as this.
     #[serde(default = "at_least")]
     pub min_severity: Severity,
-    /// It is told of an alarm only once that has stood unattended for so many seconds.
+    /// It is told of an alarm only when nobody has attended to the alarm for this time, in seconds.
     pub escalate_after_seconds: Option<u64>,
     /// Seconds after each failed try; when they are used up, it is given up.
     pub retry_seconds: Option<Vec<u64>>,
@@ -68,7 +68,7 @@ pub struct ReceiverSection {
     pub url: Option<String>,
     /// Whether that may be in a private network.
     pub allow_private: Option<bool>,
-    /// Certificates to trust beside the system's, PEM.
+    /// A PEM file of certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// A webhook's secret.
     pub secret_file: Option<PathBuf>,
@@ -198,7 +198,7 @@ pub struct ReceiverSettings {
     pub escalate_after: Option<Duration>,
     /// Seconds after each failed try.
     pub retries: Vec<u64>,
-    /// Certificates to trust beside the system's.
+    /// A PEM file of certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// What the kind of receiver needs besides.
     pub target: ReceiverTarget,
@@ -234,7 +234,8 @@ pub enum ReceiverError {
 /// All receivers. Files are relative to `dir`.
 ///
 /// # Errors
-/// [`ReceiverError`].
+/// [`ReceiverError`]: a receiver's section is wrong, its secret can't be read, two share a name, or there are too
+/// many.
 pub fn receivers(sections: &[ReceiverSection], dir: &Path) -> Result<Vec<ReceiverSettings>, ReceiverError> {
     if sections.len() > MAX_RECEIVERS {
         return Err(ReceiverError::TooMany);

@@ -46,7 +46,7 @@ pub enum HttpError {
 /// Sends JSON.
 ///
 /// # Errors
-/// [`HttpError`]; whatever status there is, is an answer.
+/// [`HttpError`]: the server can't be reached or its answer can't be read. An answer with any status is no error.
 pub async fn post(
     to: &HttpEndpoint,
     tls: &Arc<ClientConfig>,

@@ -37,7 +37,7 @@ impl Mailer {
     /// For a server.
     ///
     /// # Errors
-    /// [`MailError`].
+    /// [`MailError`]: `ca_file` holds no certificates that can be read, or TLS can't be set up.
     pub fn new(mail: &MailSettings, ca_file: Option<&Path>) -> Result<Self, MailError> {
         let mut parameters = TlsParameters::builder(mail.server.clone());
         if let Some(file) = ca_file {

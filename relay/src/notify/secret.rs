@@ -27,7 +27,7 @@ impl HiddenText {
     /// Reads the one line of a file.
     ///
     /// # Errors
-    /// [`SecretError`].
+    /// [`SecretError`]: the file can't be read, or does not hold exactly one line of text of an allowed length.
     pub fn read(file: &Path) -> Result<Self, SecretError> {
         let bytes = Zeroizing::new(
             platform::read_private(file).map_err(|error| SecretError::Read(file.to_owned(), error))?,

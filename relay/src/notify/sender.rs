@@ -45,7 +45,7 @@ impl ReceiverSender {
     /// For a receiver; `host` is the relay's name.
     ///
     /// # Errors
-    /// [`SenderError`].
+    /// [`SenderError`]: the receiver's `ca_file` can't be read, or TLS can't be set up; it names the receiver.
     pub fn new(receiver: ReceiverSettings, host: &str) -> Result<Self, SenderError> {
         let name = || receiver.name.clone();
         let ca_file = receiver.ca_file.as_deref();

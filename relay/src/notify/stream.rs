@@ -65,7 +65,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 /// TLS by the system's certificates, and those of a file.
 ///
 /// # Errors
-/// [`TrustError`].
+/// [`TrustError`]: the file holds no certificates that can be read, or TLS can't be set up.
 pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -90,7 +90,8 @@ pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
 /// Connects to the first address that may be used and answers.
 ///
 /// # Errors
-/// [`ConnectError`].
+/// [`ConnectError`]: the name can't be resolved, its address is forbidden, or the connection or TLS fails or takes
+/// too long.
 pub async fn connect(
     host: &str,
     port: u16,

@@ -63,7 +63,7 @@ enum NextRound {
     Again,
     /// Wait for news, but no longer than this.
     Wait(Duration),
-    /// Wait this long, whatever happens.
+    /// Wait this long, even if there is news.
     Pause(Duration),
 }
 
@@ -176,7 +176,7 @@ impl DeliveryWorker {
 
     /// All that wait, in order, once the first of them may be tried.
     async fn queue(&self) -> Result<Vec<PendingDelivery>, StoreError> {
-        // Whatever its time: behind one that waits for its next try, nothing goes out.
+        // Deliveries that are not due yet are read, too: nothing overtakes one that waits for its next try.
         Ok(self.store.reader().due(self.sender.name(), UnixMillis(u64::MAX), false, PAGE).await?.now)
     }
 
@@ -253,7 +253,7 @@ impl DeliveryWorker {
                 let outcome = DeliveryOutcome::Failed(said);
                 self.deliveries.count(self.sender.name(), &outcome, 0);
                 tracing::info!(receiver = self.sender.name(), answer = outcome.answer(), "not delivered yet");
-                // What waits stays as it is: the state is sent anew until it is taken.
+                // What waits stays as it is: the state is sent again until the receiver takes it.
                 Ok(NextRound::Pause(every.min(LOOK)))
             }
         }

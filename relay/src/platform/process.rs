@@ -58,9 +58,6 @@ pub(crate) fn try_lock(_file: &File) -> io::Result<()> {
 }
 
 /// Resolves when the process should stop. Signals count from the call on, not only from the first poll.
-///
-/// # Errors
-/// What the system says.
 #[cfg(unix)]
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -74,9 +71,6 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Resolves when the process should stop.
-///
-/// # Errors
-/// What the system says.
 #[cfg(not(unix))]
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

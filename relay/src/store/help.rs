@@ -14,7 +14,7 @@ use super::{StoreError, StoreReader, WriteOutcome};
 
 /// Most wishes that are open at once.
 const MAX_OPEN_HELP: i64 = 2_000;
-/// So many of those that were taken last tell how long one waits.
+/// How many of the requests taken last are counted for the usual wait.
 const LATELY: i64 = 20;
 /// With fewer than these, nothing is told.
 const ENOUGH: usize = 3;
@@ -45,7 +45,7 @@ pub enum HelpWrite {
     Take(u64, TechnicianId, String, UnixMillis),
     /// It is over. Conflicts if it is not open.
     Close(u64, UnixMillis),
-    /// What the peer thinks of a session of its own. Conflicts if it has no such session.
+    /// What the peer thinks of one of its sessions. Conflicts if it has no such session.
     Opine(PeerId, SessionId, SessionFeedback, UnixMillis),
 }
 
@@ -229,7 +229,7 @@ impl StoreReader {
     /// after them, the newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a request for help in it can't be decoded.
     pub async fn help_queue(
         &self,
         closed: bool,
@@ -251,7 +251,7 @@ impl StoreReader {
     /// Where a wish stands; `None`: there is none of that number.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the request for help in it can't be decoded.
     pub async fn help_place(&self, number: u64) -> Result<Option<(PeerId, HelpProgress)>, StoreError> {
         let sql = format!("{COLUMNS} WHERE number = $1");
         let row =
@@ -297,7 +297,7 @@ impl StoreReader {
     /// What people thought of sessions: of one technician's, or of all, the newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a rating in it can't be decoded.
     pub async fn opinions(
         &self,
         of: Option<TechnicianId>,

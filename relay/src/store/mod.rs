@@ -47,8 +47,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
                        PRAGMA cache_size = -512; PRAGMA journal_size_limit = 16777216;";
 /// The writer's own: up to 16 MiB of cache, since what a full transaction changes should fit (a page that does not is
-/// written and read again), and a log of up to 16 MiB before it is copied into the file, which takes syncs that whoever
-/// waits for a commit would wait for, too.
+/// written and read again), and a log of up to 16 MiB before it is copied into the file. Copying takes syncs, and each
+/// caller that waits for a commit would wait for them, too.
 const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
 
 /// The database that holds the relay's state.
@@ -61,7 +61,7 @@ impl Database {
     /// The SQLite file; it is made, for its owner only, if there is none.
     ///
     /// # Errors
-    /// What the system says.
+    /// The file can't be made or opened for writing, or its rights can't be set.
     pub fn file(path: &Path) -> std::io::Result<Self> {
         // SQLite takes over the rights of the file for its journals.
         drop(nearhand_transport::platform::open_private_append(path)?);
@@ -110,7 +110,8 @@ impl Store {
     /// Opens the database, brings its tables up to date and starts the writer, which signs with `key`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be opened, is damaged or of a later version, or its tables can't be
+    /// brought up to date.
     pub async fn open(database: &Database, key: SecretKey) -> Result<Self, StoreError> {
         let pool = connect(database, READERS, "").await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
@@ -136,7 +137,7 @@ impl Store {
     /// Opens an existing database for reading only: no tables are made, nothing is written.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: there is no such database, or it can't be opened.
     pub async fn open_for_reading(database: &Database) -> Result<StoreReader, StoreError> {
         Ok(StoreReader::new(connect(database, 1, "").await?))
     }

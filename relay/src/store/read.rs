@@ -77,7 +77,8 @@ impl StoreReader {
     /// Everything that is kept in memory while the relay runs.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a key, an invitation, a list or a session in it can't be
+    /// decoded.
     pub async fn everything(&self) -> Result<StoredState, StoreError> {
         let mut loaded =
             StoredMembership { organisation: self.organisation().await?, ..StoredMembership::default() };
@@ -107,7 +108,7 @@ impl StoreReader {
     /// The organisation, if the relay was claimed.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the organisation's key in it is invalid.
     pub async fn organisation(&self) -> Result<Option<PublicKey>, StoreError> {
         match sqlx::query("SELECT public_key FROM organisation WHERE one = 1")
             .fetch_optional(self.pool())
@@ -158,7 +159,7 @@ impl StoreReader {
     /// Copies an embedded database as of this moment into an empty file.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the file is not empty or can't be written, or the database can't be read.
     pub async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
         sqlx::query("VACUUM INTO $1").bind(file).execute(self.pool()).await?;
         Ok(())
@@ -167,7 +168,7 @@ impl StoreReader {
     /// A value of the relay itself.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
             .bind(name)
@@ -179,7 +180,7 @@ impl StoreReader {
     /// One enrolled device; `None` if there is none with this id.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the device's row can't be decoded.
     pub async fn device(&self, id: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
         let row =
             sqlx::query("SELECT id, credential, hostname, os, version, last_seen FROM devices WHERE id = $1")
@@ -192,7 +193,7 @@ impl StoreReader {
     /// Devices after an id, in the order of ids.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a device's row can't be decoded.
     pub async fn devices(&self, after: Option<DeviceId>, limit: usize) -> Result<Vec<DeviceRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, credential, hostname, os, version, last_seen FROM devices WHERE id > $1 \
@@ -208,7 +209,7 @@ impl StoreReader {
     /// People, in the order in which they joined.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a person's id or credential can't be decoded.
     pub async fn people(&self, limit: usize) -> Result<Vec<PersonRow>, StoreError> {
         let rows =
             sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
@@ -229,7 +230,7 @@ impl StoreReader {
     /// Sessions of one technician, or of all, newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a session's row can't be decoded.
     pub async fn sessions(
         &self,
         of: Option<TechnicianId>,
@@ -254,7 +255,7 @@ impl StoreReader {
     /// Audit rows after a number, as stored: JSON.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query("SELECT entry FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(to_big(after))
@@ -267,7 +268,7 @@ impl StoreReader {
     /// A device's newest audit head that the relay holds.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the stored head can't be decoded.
     pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<AuditHead>>, StoreError> {
         let row = sqlx::query("SELECT head FROM audit_witnesses WHERE witness = $1")
             .bind(device.to_string())

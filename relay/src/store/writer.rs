@@ -165,7 +165,7 @@ struct LogHeads {
     newest: Option<u64>,
 }
 
-/// What writes need beside themselves.
+/// What the writer needs for each write.
 pub(super) struct WriterContext {
     pub(super) pool: AnyPool,
     pub(super) key: SecretKey,

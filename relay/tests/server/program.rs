@@ -229,7 +229,7 @@ async fn a_damaged_database_is_named_at_once_with_what_to_do() {
         }
         assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: nothing was written over it");
     }
-    // Nor is a lost database a reason to begin anew.
+    // Nor is a lost database a reason to make a new one.
     std::fs::remove_file(&file).unwrap();
     let (ok, text) = run(&["init", "--data", &data, "--again"]);
     assert!(!ok && text.contains("missing or empty"), "{text}");

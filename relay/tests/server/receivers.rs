@@ -176,7 +176,7 @@ async fn what_fails_too_often_is_given_up_listed_and_replayed_and_410_disables()
     let dir = tempfile::tempdir().unwrap();
     let sink = ReceiverStub::start((200, "")).await;
     let scene = ReceiverFixture::new(dir.path(), &webhook(&sink, "min_severity = \"error\"")).await;
-    // Too mild for this receiver, whatever happens to it.
+    // Too mild for this receiver, when it is raised and when it is cleared.
     scene.say("/mild", AlarmTransition::Raised, Severity::Warning).await;
     scene.say("/mild", AlarmTransition::Cleared, Severity::Warning).await;
     for _ in 0..10 {

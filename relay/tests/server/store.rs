@@ -427,7 +427,7 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
 }
 
 /// After SQLite has rolled a transaction back by itself, as it does when the disk is full, and another has failed
-/// otherwise: what is stored next is stored, for whoever looks at the file.
+/// otherwise: what is stored next is in the file for each reader.
 #[tokio::test]
 async fn what_is_stored_after_a_failure_is_committed() {
     let dir = tempfile::tempdir().unwrap();
@@ -464,7 +464,7 @@ async fn works(store: &Store) {
     }
 }
 
-/// A throw-away PostgreSQL server on a socket of its own.
+/// A throw-away PostgreSQL server on a separate socket.
 struct Postgres {
     server: Child,
     dir: PathBuf,

@@ -40,7 +40,8 @@ enum AuditAction {
 /// Shows the log, or verifies it.
 ///
 /// # Errors
-/// [`CommandFailure`]; [`ExitCode::AuditBroken`].
+/// [`CommandFailure`]: the relay can't be reached or refuses; with [`ExitCode::AuditBroken`], the relay's log
+/// contradicts itself or what was witnessed here.
 pub async fn run(ctx: &CommandContext, args: AuditArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let outcome = match args.what.unwrap_or(AuditAction::Show { after: 0 }) {

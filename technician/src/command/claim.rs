@@ -46,7 +46,8 @@ pub struct ClaimArgs {
 /// Claims the relay.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the string is wrong, the relay can't be reached or refuses, or the directory belongs to
+/// another identity.
 pub async fn run(ctx: &CommandContext, args: ClaimArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = parse::string_or_stdin(args.string)?;

@@ -47,7 +47,8 @@ struct ListedDevice {
 /// Lists devices.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, or a file in the technician's directory can't be
+/// read.
 pub async fn run(ctx: &CommandContext, args: &DevicesArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let entries = relay.devices().await?;

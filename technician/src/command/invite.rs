@@ -86,7 +86,8 @@ pub(super) fn issue(
 /// Invites a person.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the organisation's key is not in this directory, or the invitation can't be signed or
+/// shown.
 pub fn run(ctx: &CommandContext, args: &InviteArgs) -> Result<(), CommandFailure> {
     let role = if args.admin { Role::Admin } else { Role::Technician };
     let wanted = InviteRequest { name: &args.name, role, days: args.valid_days, use_within: args.use_within };
@@ -103,7 +104,7 @@ pub fn run(ctx: &CommandContext, args: &InviteArgs) -> Result<(), CommandFailure
 /// Enrols a device.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the organisation's key is not in this directory, or the enrolment can't be signed or shown.
 pub fn enrol(ctx: &CommandContext, args: &EnrolDeviceArgs) -> Result<(), CommandFailure> {
     let wanted = InviteRequest {
         name: &args.name,
@@ -124,7 +125,7 @@ pub fn enrol(ctx: &CommandContext, args: &EnrolDeviceArgs) -> Result<(), Command
 /// Prints the string for help without enrolment.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the technician's directory holds no profile, or the output can't be written.
 pub fn site(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let profile = ctx.home()?.profile()?;
     let string = SiteString {

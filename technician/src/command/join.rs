@@ -27,7 +27,8 @@ pub struct JoinArgs {
 /// Joins the organisation.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the string is wrong, the directory has an identity already, or the relay can't be reached
+/// or refuses.
 pub async fn run(ctx: &CommandContext, args: JoinArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = parse::string_or_stdin(args.string)?;
@@ -44,8 +45,7 @@ pub async fn run(ctx: &CommandContext, args: JoinArgs) -> Result<(), CommandFail
     report(ctx, &pending.identity)
 }
 
-/// # Errors
-/// [`ClientHomeError::AlreadySetUp`].
+/// [`ClientHomeError::AlreadySetUp`] if the directory has an identity already.
 pub(super) fn must_be_new(home: &ClientHome) -> Result<(), ClientHomeError> {
     match home.identity() {
         Ok(identity) => Err(ClientHomeError::AlreadySetUp {

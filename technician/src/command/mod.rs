@@ -52,7 +52,7 @@ pub struct ClientCli {
     /// Log what the client does; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// The command.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub command: ClientCommand,
 }

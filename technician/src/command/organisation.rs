@@ -45,7 +45,8 @@ struct FileArgs {
 /// Backs up or restores.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the passphrase or the backup is wrong, there is no key to back up, or a file can't be read
+/// or written.
 pub fn run(ctx: &CommandContext, args: OrganisationArgs) -> Result<(), CommandFailure> {
     match args.what {
         OrganisationAction::Backup(args) => backup(ctx, &args),

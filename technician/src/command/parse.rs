@@ -18,7 +18,7 @@ const MAX_DURATION: Duration = Duration::from_secs(3650 * 86_400);
 /// A duration such as `90s`, `15m`, `48h` or `30d`.
 ///
 /// # Errors
-/// [`DurationError`].
+/// [`DurationError`]: the text is no number with a unit, or longer than the limit; clap shows it to the user.
 pub fn duration(text: &str) -> Result<Duration, DurationError> {
     nearhand_proto::duration::parse(text, MAX_DURATION)
 }
@@ -40,7 +40,7 @@ pub enum NameError {
 /// A name of a person, a device or an organisation.
 ///
 /// # Errors
-/// [`NameError`].
+/// [`NameError`]: the name is empty, too long, or holds invisible characters.
 pub fn name(text: &str) -> Result<String, NameError> {
     let name = text.trim();
     if name.is_empty() {

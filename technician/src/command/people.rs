@@ -32,7 +32,8 @@ struct ListedPerson {
 /// Lists people.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, the known revocations can't be read, or the
+/// output can't be written.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let entries = relay.people().await?;

@@ -44,7 +44,8 @@ enum QueueAct {
 /// Shows the queue, or takes or closes a request.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, as when another technician has taken the request or
+/// it is closed.
 pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let done = match args.act {
@@ -62,7 +63,7 @@ pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFa
 /// Shows what people thought of their sessions.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, or its answer is no list of ratings.
 pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let reply = relay.request(&RelayRequest::Feedback).await?;

@@ -57,7 +57,8 @@ struct RevocationCandidate {
 /// Revokes.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the organisation's key is not here, no target or several fit, the list is full, or the
+/// relay can't be reached or refuses.
 pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let organisation = home.organisation_key_of(&home.profile()?)?;

@@ -11,7 +11,8 @@ use crate::home::IdentityChange;
 /// Rotates.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the key has been rotated as often as is possible, the relay can't be reached or refuses, or the
+/// output can't be written.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     if relay.rotations_left() == 0 {

@@ -23,7 +23,6 @@ pub struct RunbookArgs {
     command: RunbookCommand,
 }
 
-/// The subcommands.
 #[derive(clap::Subcommand)]
 enum RunbookCommand {
     /// List the built-in runbooks, or those that a device has and whether it would run them
@@ -54,7 +53,8 @@ enum RunbookCommand {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the runbook can't be found or is invalid, a file can't be read or written, or the relay or
+/// device refuses.
 pub async fn run(ctx: &CommandContext, args: RunbookArgs) -> Result<(), CommandFailure> {
     match args.command {
         RunbookCommand::List { target: None } => list(ctx),

@@ -10,7 +10,7 @@ use crate::output::{TableCell, TextTone};
 /// Lists sessions.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, or the output can't be written.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let sessions = relay.sessions().await?;

@@ -17,7 +17,8 @@ const WARN_MS: u64 = 14 * 86_400_000;
 /// Shows the status. If the relay can't be reached, fails with its error after the rest has been shown.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: there is no profile, the relay can't be reached or refuses, or the membership is not valid;
+/// the exit code tells which.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     // First, because it settles a change of identity that was begun.

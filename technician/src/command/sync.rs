@@ -10,7 +10,8 @@ use crate::relay::RelayClient;
 /// Synchronises revocation lists.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, or the lists in the technician's directory can't be
+/// read or written.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let before = number(&ctx.home()?.revocations()?);
     let relay = ctx.connect().await?;

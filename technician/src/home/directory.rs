@@ -38,7 +38,7 @@ impl ClientHome {
     /// Where the directory is when nobody says otherwise.
     ///
     /// # Errors
-    /// [`ClientHomeError::NoPlace`].
+    /// [`ClientHomeError::NoPlace`]: the system names no directory for the user's data; `--home` can give one.
     pub fn default_dir() -> Result<PathBuf, ClientHomeError> {
         crate::platform::data_dir().map(|dir| dir.join("nearhand")).ok_or(ClientHomeError::NoPlace)
     }
@@ -46,7 +46,8 @@ impl ClientHome {
     /// Opens the directory, making it if there is none.
     ///
     /// # Errors
-    /// [`ClientHomeError::Exposed`], [`ClientHomeError::Io`].
+    /// [`ClientHomeError::Exposed`]: others have access to the directory. [`ClientHomeError::Io`]: it can't be
+    /// made or looked at.
     pub fn open(dir: PathBuf) -> Result<Self, ClientHomeError> {
         platform::create_private_dir(&dir).map_err(ClientHomeError::io("make", &dir))?;
         if crate::platform::is_open_to_others(&dir).map_err(ClientHomeError::io("look at", &dir))? {
@@ -88,7 +89,8 @@ impl ClientHome {
     /// The organisation's key, which must be the profile's organisation's.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the key is missing, can't be read, or is another organisation's; the message says how
+    /// to restore it.
     pub fn organisation_key_of(&self, profile: &TechnicianProfile) -> Result<SecretKey, ClientHomeError> {
         let key = self.organisation_key()?;
         if key.public() == profile.organisation {
@@ -128,7 +130,7 @@ impl ClientHome {
     /// What is known to be withdrawn.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the file can't be read or is damaged; deleting it and `nearhand sync` help then.
     pub fn revocations(&self) -> Result<Revocations, ClientHomeError> {
         let path = self.path(REVOCATIONS);
         let Some(bytes) = self.read(&path)? else { return Ok(Revocations::default()) };
@@ -142,7 +144,8 @@ impl ClientHome {
     /// Changes what is known to be withdrawn; written only if `change` says that there was news.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the directory can't be locked, or the file can't be read or written. The inner error
+    /// is that of `change`.
     pub fn update_revocations(
         &self,
         change: impl FnOnce(&mut Revocations) -> Result<bool, CredentialError>,
@@ -165,7 +168,7 @@ impl ClientHome {
     /// The devices met so far.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the file can't be read or is damaged; it has to be restored from a backup then.
     pub fn known_devices(&self) -> Result<KnownDevices, ClientHomeError> {
         Ok(KnownDevices::new(self.read_json(
             &self.path(KNOWN_DEVICES),
@@ -176,7 +179,7 @@ impl ClientHome {
     /// Changes the devices met so far; written if something changed.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the directory can't be locked, or the file can't be read or written.
     pub fn update_known_devices(
         &self,
         change: impl FnOnce(&mut KnownDevices),
@@ -191,7 +194,7 @@ impl ClientHome {
     /// The heads of the relay's audit log that were seen and verified here.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the file can't be read or is damaged; deleting it loses what was witnessed.
     pub fn witnessed_heads(&self) -> Result<Vec<AuditHead>, ClientHomeError> {
         self.read_json(&self.path(WITNESSED), "delete it: what was witnessed of the relay's log is lost then")
     }
@@ -199,9 +202,9 @@ impl ClientHome {
     /// Remembers a head of the relay's audit log.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the directory can't be locked, or the file can't be read or written.
     pub fn witness(&self, head: AuditHead) -> Result<(), ClientHomeError> {
-        /// So many are kept, the newest: each covers all rows before it.
+        /// How many of the newest heads are kept: each covers all rows before it.
         const KEEP: usize = 100;
         let _lock = self.lock()?;
         let mut heads = self.witnessed_heads()?;
@@ -217,7 +220,7 @@ impl ClientHome {
     /// The directory of a session's evidence (log, grants, report), made if there is none.
     ///
     /// # Errors
-    /// [`ClientHomeError::Io`].
+    /// [`ClientHomeError::Io`]: the directory can't be made, or its rights can't be set.
     pub fn session_dir(&self, session: SessionId) -> Result<PathBuf, ClientHomeError> {
         let dir = self.path(SESSIONS).join(session.to_string());
         platform::create_private_dir(&dir).map_err(ClientHomeError::io("make", &dir))?;
@@ -228,7 +231,7 @@ impl ClientHome {
     /// report of this technician, so that reports can be compared.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the key's file can't be read, or can't be made at first use.
     pub fn pseudonym_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, ClientHomeError> {
         let path = self.path(PSEUDONYMS);
         // The file has the form of a key, which it is, only never one that signs.

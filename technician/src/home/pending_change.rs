@@ -53,7 +53,8 @@ impl ClientHome {
     /// relay is asked only once all are there.
     ///
     /// # Errors
-    /// [`ClientHomeError`].
+    /// [`ClientHomeError`]: the files of the change can't be read, or they are missing or damaged; the message
+    /// says when to delete them.
     pub fn pending(&self) -> Result<Option<PendingIdentity>, ClientHomeError> {
         let dir = self.path(DIR);
         let Some(step) = self.read(&dir.join(STEP))? else { return Ok(None) };
@@ -117,7 +118,7 @@ impl ClientHome {
     /// The relay doesn't know of the change: forgets it.
     ///
     /// # Errors
-    /// [`ClientHomeError::Io`].
+    /// [`ClientHomeError::Io`]: the directory can't be locked, or the files of the change can't be deleted.
     pub fn abandon(&self) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         self.remove_pending()

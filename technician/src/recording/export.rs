@@ -288,7 +288,8 @@ fn file_argument(path: &Path) -> std::ffi::OsString {
 /// Writes a PNG file of each change, at most one for each second; how many there are.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the recording has no picture or can't be decoded, or the directory or a file can't be
+/// written.
 pub async fn frames(
     file: &Path,
     survey: &RecordingSurvey,

@@ -124,7 +124,7 @@ impl ChunkWriter {
     /// The bytes to append.
     ///
     /// # Errors
-    /// [`WireError::TooLong`].
+    /// [`WireError::TooLong`]: the chunk is longer than the format allows.
     pub fn chunk(&mut self, chunk: &RecordingChunk) -> Result<Vec<u8>, WireError> {
         let mut bytes = wire::frame(chunk, MAX_CHUNK)?;
         if let Some((length, message)) = bytes.split_first_chunk() {
@@ -147,7 +147,7 @@ impl<R: Read> RecordingReader<R> {
     /// Reads the first bytes.
     ///
     /// # Errors
-    /// [`FormatError`].
+    /// [`FormatError`]: the file can't be read, is no recording, is of another version, or ends too early.
     pub fn new(mut input: R) -> Result<Self, FormatError> {
         let mut magic = [0; MAGIC.len()];
         let read = fill(&mut input, &mut magic)?;
@@ -166,7 +166,8 @@ impl<R: Read> RecordingReader<R> {
     /// The next chunk; `None` at the end.
     ///
     /// # Errors
-    /// [`FormatError`].
+    /// [`FormatError`]: the file can't be read, ends in the middle of a chunk, or was changed. Nothing can be read
+    /// after it.
     #[allow(clippy::should_implement_trait, reason = "after an error nothing follows")]
     pub fn next(&mut self) -> Result<Option<RecordingChunk>, FormatError> {
         let mut length = [0; 4];

@@ -37,7 +37,8 @@ impl PaintProcess {
     /// Starts `nearhand paint` of this program.
     ///
     /// # Errors
-    /// [`DecoderFailure::NotStarted`].
+    /// [`DecoderFailure::NotStarted`]: the system can't start the process, as when the program's file was
+    /// replaced.
     pub fn start() -> Result<Self, DecoderFailure> {
         let program = std::env::current_exe().map_err(|_| DecoderFailure::NotStarted)?;
         let mut child = Command::new(program)
@@ -58,7 +59,7 @@ impl PaintProcess {
     /// Gives it a task other than [`PaintTask::Show`].
     ///
     /// # Errors
-    /// [`DecoderFailure`].
+    /// [`DecoderFailure`]: the task is too long, or the process has ended or hangs; it is of no use after that.
     pub async fn give(&mut self, task: &PaintTask) -> Result<(), DecoderFailure> {
         let bytes = wire::frame(task, MAX_PIECE).map_err(|_| DecoderFailure::NoFrame)?;
         match timeout(HANGS, self.to.write_all(&bytes)).await {
@@ -70,7 +71,8 @@ impl PaintProcess {
     /// The picture as it is now.
     ///
     /// # Errors
-    /// [`DecoderFailure`].
+    /// [`DecoderFailure`]: a frame can't be decoded, or the process has ended or hangs; it is of no use after
+    /// that.
     pub async fn show(&mut self) -> Result<RgbPicture, DecoderFailure> {
         self.give(&PaintTask::Show).await?;
         match timeout(HANGS, self.shown()).await {

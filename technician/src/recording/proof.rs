@@ -41,7 +41,7 @@ pub struct TamperError {
     pub frame: u64,
     /// Playing time before it, in milliseconds.
     pub at: u64,
-    /// The contradiction.
+    /// What contradicts the signatures.
     pub why: TamperReason,
 }
 
@@ -123,7 +123,7 @@ impl RecordingVerifier {
     /// Checks the next chunk.
     ///
     /// # Errors
-    /// [`TamperError`].
+    /// [`TamperError`]: the chunk contradicts the device's signatures; it says at which frame and moment.
     pub fn add(&mut self, chunk: &RecordingChunk) -> Result<(), TamperError> {
         self.check(chunk).map_err(|why| self.changed(why))
     }
@@ -131,7 +131,7 @@ impl RecordingVerifier {
     /// All chunks were taken, up to the end or to where they can't be read.
     ///
     /// # Errors
-    /// [`TamperError`].
+    /// [`TamperError`]: the recording was changed where reading stopped, or it has no signed title.
     pub fn finish(self, end: Option<&FormatError>) -> Result<RecordingProof, TamperError> {
         let torn = match end {
             None => false,

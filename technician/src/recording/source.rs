@@ -49,7 +49,7 @@ pub struct RecordingSurvey {
 /// Opens a recording.
 ///
 /// # Errors
-/// [`FormatError`].
+/// [`FormatError`]: the file can't be opened or read, is no recording, or is of another version.
 pub fn open(file: &Path) -> Result<Chunks, FormatError> {
     let file = File::open(file).map_err(FormatError::Io)?;
     RecordingReader::new(BufReader::with_capacity(BUFFER, file))
@@ -58,7 +58,7 @@ pub fn open(file: &Path) -> Result<Chunks, FormatError> {
 /// Reads a whole recording and checks the device's signatures.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`]: the file can't be read, holds no whole chunk, or contradicts the device's signatures.
 pub fn survey(file: &Path) -> Result<RecordingSurvey, SourceError> {
     let mut chunks = open(file)?;
     let (mut verifier, mut survey, mut any) = (RecordingVerifier::default(), SurveyBuilder::default(), false);
@@ -140,7 +140,7 @@ impl RecordingPlayback {
     /// From the beginning.
     ///
     /// # Errors
-    /// [`FormatError`].
+    /// [`FormatError`]: the file can't be opened or read, is no recording, or is of another version.
     pub fn start(file: &Path) -> Result<Self, FormatError> {
         Ok(Self { chunks: open(file)?, timeline: PlaybackTimeline::default(), second: None })
     }

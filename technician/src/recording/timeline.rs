@@ -67,7 +67,7 @@ impl PlaybackTimeline {
     /// Adds the next chunk of a verified recording; returns the steps that it causes, in order.
     ///
     /// # Errors
-    /// [`TimelineError`].
+    /// [`TimelineError`]: the chunk's message makes no sense where it stands; the playback has to stop.
     pub fn add(&mut self, chunk: RecordingChunk) -> Result<[PlaybackStep; 2], TimelineError> {
         let RecordingChunk::Message(message) = chunk else {
             return Ok([PlaybackStep::Nothing, PlaybackStep::Nothing]);

@@ -66,7 +66,8 @@ impl RelayClient {
     /// known, the relay is asked which identity it knows, and `home` follows.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: `home` holds no profile or can't be used, or the relay can't be reached or refuses
+    /// this identity.
     pub async fn connect(home: &ClientHome) -> Result<Self, RelayClientError> {
         let Some(pending) = home.pending()? else { return Self::connect_as(home, home.identity()?).await };
         match pending.step {
@@ -214,7 +215,7 @@ impl RelayClient {
     /// Asks for a session.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses, as when the device is not connected, or the connection is lost.
     pub async fn open(
         &self,
         session: SessionId,
@@ -229,7 +230,7 @@ impl RelayClient {
     /// Asks for a new path for a session that lost its connection.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses, as when the session is over, or the connection is lost.
     pub async fn reopen(&self, session: SessionId) -> Result<OpenedSession, RelayClientError> {
         match self.request(&RelayRequest::Reopen { session }).await? {
             RelayReply::Opened(opened) => Ok(opened),
@@ -240,7 +241,7 @@ impl RelayClient {
     /// Says that a session is over, with the head of this end's log as evidence.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay knows no such session, or the connection is lost.
     pub async fn close(
         &self,
         session: SessionId,
@@ -253,7 +254,7 @@ impl RelayClient {
     /// All devices of the organisation, page by page.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses, its list is out of order, or the connection is lost.
     pub async fn devices(&self) -> Result<Vec<DeviceEntry>, RelayClientError> {
         let mut all: Vec<DeviceEntry> = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -276,7 +277,7 @@ impl RelayClient {
     /// The organisation's people, at most a page of them.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
     pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayClientError> {
         match self.request(&RelayRequest::People).await? {
             RelayReply::People(people) => Ok(people),
@@ -287,7 +288,7 @@ impl RelayClient {
     /// The caller's sessions, an administrator's all, newest first, at most a page of them.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
     pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayClientError> {
         match self.request(&RelayRequest::Sessions).await? {
             RelayReply::Sessions(sessions) => Ok(sessions),
@@ -298,7 +299,7 @@ impl RelayClient {
     /// The relay's audit rows after a number, and the keys that it says signed its log. Not verified.
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
     pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<AuditRow>), RelayClientError> {
         match self.request(&RelayRequest::Audit { after }).await? {
             RelayReply::Audit { keys, rows } => Ok((keys, rows)),
@@ -310,7 +311,8 @@ impl RelayClient {
     /// beginning of its id.
     ///
     /// # Errors
-    /// [`TargetError`].
+    /// [`TargetError`]: the text is no code or device, no device or several devices fit it, or the relay can't be
+    /// asked.
     pub async fn resolve_target(&self, text: &str) -> Result<ResolvedTarget, TargetError> {
         match target::parse(text)? {
             target::TypedTarget::Code(code) => Ok(ResolvedTarget::by_code(code)),
@@ -342,7 +344,7 @@ impl RelayClient {
     /// Remembers a device once it has proved its key in the session's handshake.
     ///
     /// # Errors
-    /// [`RelayClientError::Home`].
+    /// [`RelayClientError::Home`]: the file of known devices can't be read or written.
     pub fn remember_device(&self, device: &VerifiedDevice) -> Result<(), RelayClientError> {
         let now = clock::now();
         Ok(self
@@ -353,7 +355,7 @@ impl RelayClient {
     /// A request that is answered with [`RelayReply::Done`].
     ///
     /// # Errors
-    /// [`RelayClientError`].
+    /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
     pub async fn done(&self, request: &RelayRequest) -> Result<(), RelayClientError> {
         Ok(self.current().connection.done(request).await?)
     }

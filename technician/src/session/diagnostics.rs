@@ -75,7 +75,8 @@ impl TechnicianSession {
     /// Runs diagnostics; needs the grant. After a lost connection the run starts again.
     ///
     /// # Errors
-    /// [`DiagnosticsError`].
+    /// [`DiagnosticsError`]: the agent refuses, the run fails or is cut off, or its report is too large or can't
+    /// be read.
     pub async fn diagnose(
         &self,
         set: CheckSet,

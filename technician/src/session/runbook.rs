@@ -58,7 +58,7 @@ impl TechnicianSession {
     /// Opens a runbook's stream; needs the grant.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the agent refuses the stream, the connection is lost, or the session is over.
     pub async fn runbook(&self) -> Result<RunbookStream, RunbookError> {
         let (sender, receiver) = self.open_stream(&StreamOpen::Runbook, 0).await?;
         Ok(RunbookStream { sender, receiver })
@@ -74,7 +74,7 @@ impl RunbookStream {
     /// The runbooks that the device has.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the device refuses, falls silent or answers something else, or the connection is lost.
     pub async fn list(&mut self) -> Result<Vec<RunbookEntry>, RunbookError> {
         self.sender.send(&RunbookRequest::List).await?;
         match self.answer(ANSWER).await? {
@@ -87,7 +87,8 @@ impl RunbookStream {
     /// The runbook of that name as the device has it.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the device refuses, falls silent or shows another or an invalid runbook, or the
+    /// connection is lost.
     pub async fn show(&mut self, name: &str) -> Result<Manifest, RunbookError> {
         self.sender.send(&RunbookRequest::Show(name.to_owned())).await?;
         match self.answer(ANSWER).await? {
@@ -102,7 +103,7 @@ impl RunbookStream {
     /// Orders a run; what comes of it follows.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the order can't be sent; the same order on a new stream tells what came of it.
     pub async fn order(
         &mut self,
         order: Signed<RunOrder>,
@@ -115,7 +116,8 @@ impl RunbookStream {
     /// The next thing that happens. Not cancel-safe.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the device falls silent, or the connection is lost; the same order tells what came of the
+    /// run.
     pub async fn next(&mut self) -> Result<RunbookMessage, RunbookError> {
         self.answer(SILENCE).await
     }
@@ -134,7 +136,7 @@ impl RunbookCancel<'_> {
     /// Stops it; the outcome follows.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the request can't be sent; the run may go on then.
     pub async fn cancel(&mut self) -> Result<(), RunbookError> {
         Ok(self.0.send(&RunbookRequest::Cancel).await?)
     }
@@ -148,7 +150,8 @@ impl RunbookEvents<'_> {
     /// The next thing that happens. Not cancel-safe.
     ///
     /// # Errors
-    /// [`RunbookError`].
+    /// [`RunbookError`]: the device falls silent, or the connection is lost; the same order tells what came of the
+    /// run.
     pub async fn next(&mut self) -> Result<RunbookMessage, RunbookError> {
         let heard = timeout(SILENCE, self.0.next()).await.map_err(|_| RunbookError::Silent)?;
         Ok(neutralised(heard?))

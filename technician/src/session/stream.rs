@@ -62,7 +62,7 @@ impl TechnicianSession {
     /// sent before a lower one; chat and control have 0.
     ///
     /// # Errors
-    /// [`StreamError`].
+    /// [`StreamError`]: the agent refuses, the connection is lost before it answers, or the session is over.
     pub async fn open_stream(
         &self,
         open: &StreamOpen,
@@ -90,7 +90,7 @@ impl StreamSender {
     /// Sends a message; waits while the connection is busy.
     ///
     /// # Errors
-    /// [`StreamError`].
+    /// [`StreamError`]: the connection is lost, the grant for this stream has ended, or the message is too long.
     pub async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), StreamError> {
         match framed::write(&mut self.send, message, FRAME_LIMIT).await {
             Ok(()) => Ok(()),
@@ -103,7 +103,7 @@ impl StreamReceiver {
     /// The next message. Not cancel-safe: a receiver whose wait was broken off must be dropped.
     ///
     /// # Errors
-    /// [`StreamError`].
+    /// [`StreamError`]: the connection is lost, the grant for this stream has ended, or the message makes no sense.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<T, StreamError> {
         match framed::read(&mut self.recv, FRAME_LIMIT).await {
             Ok(message) => Ok(message),

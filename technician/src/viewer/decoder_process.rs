@@ -82,7 +82,7 @@ impl DecoderProcess {
     /// Starts a process. What it makes of frames goes to `pieces`, each with a 1 before it.
     ///
     /// # Errors
-    /// [`DecoderFailure::NotStarted`].
+    /// [`DecoderFailure::NotStarted`]: the system can't start the process; the log says why.
     pub fn start<F>(program: &DecoderProgram, mut pieces: F) -> Result<Self, DecoderFailure>
     where
         F: DecodedPieces,

@@ -43,7 +43,7 @@ pub fn end_of(outcome: Result<Infallible, DeviceStreamEnd>) -> DeviceStreamEnd {
 /// Tells the page.
 ///
 /// # Errors
-/// [`DeviceStreamEnd::NoPage`].
+/// [`DeviceStreamEnd::NoPage`]: the page was closed.
 pub async fn tell(page: &mpsc::Sender<PageOutput>, what: ToPage) -> Result<(), DeviceStreamEnd> {
     page.send(PageOutput::Message(what)).await.map_err(|_| DeviceStreamEnd::NoPage)
 }

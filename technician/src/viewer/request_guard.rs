@@ -91,7 +91,7 @@ impl RequestGuard {
     /// Whether a request gets an answer.
     ///
     /// # Errors
-    /// [`RequestRefused`].
+    /// [`RequestRefused`]: the host or the origin is another, or the cookie is missing or wrong; it says which.
     pub fn admits(
         &self,
         purpose: RequestPurpose,
@@ -120,10 +120,10 @@ impl RequestGuard {
         Ok(())
     }
 
-    /// Exchanges the token, once, for the value of `PageCheckSet-Cookie`.
+    /// Exchanges the token, once, for the value of the `Set-Cookie` header.
     ///
     /// # Errors
-    /// [`RequestRefused::Token`].
+    /// [`RequestRefused::Token`]: the token is wrong, or it was used already.
     pub fn enter(&mut self, token: &str) -> Result<String, RequestRefused> {
         let right = self.token.as_deref().is_some_and(|mine| same(mine, token));
         if !right {

@@ -94,7 +94,7 @@ fn a_claim_needs_the_newest_secret_an_admin_and_their_own_key() {
         Err(RelayRefusal::Credential(_))
     ));
     assert_eq!(claim(&own, &good, &org, &credential_of_admin, expected), Ok(own.public()));
-    // Guesses are bounded, whoever makes them.
+    // Guesses are bounded, also when each comes with another key.
     let refused = (0..50).filter(|_| {
         matches!(
             claim(&key(), &bad, &org, &credential_of_admin, expected),
@@ -163,7 +163,7 @@ fn a_chain_that_branches_off_before_todays_key_is_out() {
     world.admission.rotated(&rotated, Some(&retirement));
     assert!(world.hello(&next, &longer, NOW).is_ok());
     assert_eq!(world.hello(&own, &first, NOW).map(|_| ()), Err(RelayRefusal::Revoked));
-    // Whoever stole the old key endorses one of their own, and another after it.
+    // The thief of the old key endorses a new key of the thief, and another after it.
     let branch = first.rotated(&own, &thief.public(), NOW).unwrap();
     assert_eq!(world.hello(&thief, &branch, NOW).map(|_| ()), Err(RelayRefusal::Revoked));
     let more = key();

@@ -39,9 +39,9 @@ pub struct SilenceLimits {
     pub grace: u64,
     /// Devices lost within this time are lost together.
     pub together: u64,
-    /// Fewer than so many are no outage.
+    /// The fewest lost devices that count as an outage.
     pub outage_devices: usize,
-    /// An outage is at least one in so many.
+    /// An outage is at least one device in this many.
     pub outage_one_in: usize,
 }
 
@@ -108,7 +108,7 @@ impl OfflineAlarm {
 /// What is known of a device at the relay's start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RememberedDevice {
-    /// The device.
+    /// The device's id.
     pub device: DeviceId,
     /// What kind of machine it is.
     pub profile: DeviceProfile,
@@ -201,7 +201,7 @@ impl Absence {
         self.connected(&device, now)
     }
 
-    /// A device is connected, whatever it says; nothing for one that is not watched.
+    /// A device is connected, and what it reports plays no part; does nothing for one that is not watched.
     pub fn connected(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<AbsenceFinding> {
         self.learn(now);
         let Some(watched) = self.devices.get_mut(device) else { return Vec::new() };

@@ -50,7 +50,7 @@ pub struct AlarmLogEntry {
 /// What happened, with what the relay knew then that the alarm can't be made from again without.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct LoggedHappening {
-    /// What happened.
+    /// What happened to the alarm.
     pub what: AlarmChange,
     /// The maintenance window that was open for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

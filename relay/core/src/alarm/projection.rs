@@ -1,9 +1,9 @@
 //! An alarm as the sum of what happened to it, and what of that somebody has to be told.
 //!
 //! Acknowledgement, assignment, snooze, suppression, maintenance and flapping are overlays: they change who is
-//! told, never whether the alarm goes on. `told` is what the receivers have heard last; whatever happens, they are
-//! told exactly when that is no longer how it stands. So the end of a snooze or a maintenance window tells what
-//! still fires, and nothing of what came and went meanwhile.
+//! told, never whether the alarm goes on. `told` is what the receivers have heard last; they are told again exactly
+//! when that is no longer how the alarm stands. So the end of a snooze or a maintenance window tells what still
+//! fires, and nothing of what came and went meanwhile.
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmMeasurement, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint};
@@ -90,7 +90,7 @@ pub enum NoticeKind {
     Flapping,
     /// It is over.
     Resolved,
-    /// A test.
+    /// A test that the operator asked for.
     Test,
 }
 

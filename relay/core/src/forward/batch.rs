@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 65_507;
 /// Where a forwarded datagram goes and how it is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendTarget {
-    /// The destination.
+    /// The address that the datagrams are sent to.
     pub to: SocketAddr,
     /// The relay's own address to send from; `None`: the system chooses.
     pub src_ip: Option<IpAddr>,

@@ -9,8 +9,8 @@
 //!   that side's limits;
 //! - no session at all: hints no larger than what he sent, few of them.
 //!
-//! The cost per datagram is one hash lookup whatever the number of sessions; expiry is a heap, so nothing
-//! ever walks the table.
+//! The cost per datagram is one hash lookup for any number of sessions; expiry is a heap, so nothing ever
+//! walks the table.
 
 use core::cmp::Reverse;
 use core::time::Duration;
@@ -51,7 +51,7 @@ pub enum DatagramVerdict {
     Reply(BindReply),
     /// Give it to the control endpoint.
     Control,
-    /// Nothing.
+    /// Drop it, and count it under this reason.
     Drop(DropReason),
 }
 
@@ -102,7 +102,7 @@ pub enum DropReason {
 /// Counters since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ForwardMetrics {
-    /// Datagrams forwarded.
+    /// Datagrams forwarded between the sides of sessions.
     pub packets: u64,
     /// Their UDP payload, in bytes.
     pub bytes: u64,
@@ -124,7 +124,7 @@ pub struct ForwardMetrics {
     pub dropped_send_error: u64,
     /// Hints sent to unbound addresses.
     pub hints: u64,
-    /// Handshakes completed.
+    /// BIND handshakes that bound a side.
     pub binds_ok: u64,
     /// BIND packets refused.
     pub binds_refused: u64,
@@ -137,7 +137,7 @@ pub struct ForwardMetrics {
 /// What one side of a session sent through the relay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SideCounters {
-    /// Datagrams forwarded.
+    /// Datagrams of this side that were forwarded.
     pub packets: u64,
     /// Their UDP payload, in bytes.
     pub bytes: u64,
@@ -293,7 +293,7 @@ impl ForwardTable {
     /// again with their old grants.
     ///
     /// # Errors
-    /// [`OfferError`].
+    /// [`OfferError`]: the table is full, or another session uses one of the tokens already.
     pub fn offer(
         &mut self,
         now: Instant,
@@ -587,7 +587,7 @@ impl ForwardTable {
     }
 
     fn bind(&mut self, now: Instant, at: SideKey, src: SocketAddr, dst_ip: Option<IpAddr>) -> Option<u16> {
-        // Whoever was bound there before no longer receives there: the newcomer has just shown that it does.
+        // The side that was bound there before no longer receives there: the newcomer has just shown that it does.
         if let Some(before) = self.by_source.insert(src, at)
             && before != at
             && let Some(session) = self.sessions.get_mut(before.slot).and_then(Option::as_mut)

@@ -20,7 +20,7 @@ pub enum ForbiddenAddress {
 /// Whether an address may be connected to.
 ///
 /// # Errors
-/// [`ForbiddenAddress`].
+/// [`ForbiddenAddress`]: it is private and the operator has not allowed that, or no receiver can have it.
 pub fn check(address: IpAddr, allow_private: bool) -> Result<(), ForbiddenAddress> {
     let plain = match address {
         IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),

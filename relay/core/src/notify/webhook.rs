@@ -36,7 +36,7 @@ impl WebhookSecret {
     /// Reads one as it is handed around.
     ///
     /// # Errors
-    /// [`BadWebhookSecret`].
+    /// [`BadWebhookSecret`]: the text lacks the prefix, is no Base64, or is too short or too long.
     pub fn parse(text: &str) -> Result<Self, BadWebhookSecret> {
         let text = text.trim().strip_prefix(PREFIX).ok_or(BadWebhookSecret)?;
         let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| BadWebhookSecret)?);

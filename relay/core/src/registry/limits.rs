@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// So many at once, then one every so often.
+/// The rate of a token bucket: a burst at once, then one attempt in each interval.
 #[derive(Clone, Copy, Debug)]
 pub struct BucketRate {
     /// Attempts in store at most.
@@ -39,7 +39,7 @@ impl RateBucket {
     /// Takes several at once, or none.
     ///
     /// # Errors
-    /// Whole seconds (at least 1) until so many are in store again.
+    /// Whole seconds (at least 1) until `count` attempts are in store again.
     pub fn take_many(&mut self, pace: BucketRate, count: u32, now: Instant) -> Result<(), u32> {
         self.refill(pace, now);
         match self.left.checked_sub(count) {

@@ -51,7 +51,7 @@ struct PeerConnection<H> {
     handle: H,
 }
 
-/// Everything about who is here. `H` is whatever the driver reaches a connection by.
+/// Everything about who is here. `H` is the handle by which the driver reaches a connection.
 #[derive(Debug)]
 pub struct Registry<H> {
     lines: HashMap<PeerId, Vec<PeerConnection<H>>>,
@@ -60,7 +60,7 @@ pub struct Registry<H> {
     next: u64,
     /// The routing digits.
     pub routing: RoutingTable,
-    /// The sessions.
+    /// The sessions that run now.
     pub sessions: SessionTable,
     lookups_by: KeyedLimiter<TechnicianId>,
     lookups_to: KeyedLimiter<PeerId>,
@@ -141,7 +141,7 @@ impl<H: Clone> Registry<H> {
         self.lines.contains_key(peer)
     }
 
-    /// All connections.
+    /// The handles of all connections, each with its peer.
     pub fn everybody(&self) -> impl Iterator<Item = (&PeerId, &H)> {
         self.lines.iter().flat_map(|(peer, lines)| lines.iter().map(move |line| (peer, &line.handle)))
     }
@@ -156,15 +156,16 @@ impl<H: Clone> Registry<H> {
     /// A technician asks for a session.
     ///
     /// # Errors
-    /// [`RelayRefusal::TooMany`].
+    /// [`RelayRefusal::TooMany`]: the technician asked too often; it says in how many seconds the next request is
+    /// allowed.
     pub fn count_open(&mut self, technician: TechnicianId, now: Instant) -> Result<(), RelayRefusal> {
         self.opens_by.take(technician, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 
-    /// A device sends so many alarm events.
+    /// A device sends `count` alarm events.
     ///
     /// # Errors
-    /// [`RelayRefusal::TooMany`].
+    /// [`RelayRefusal::TooMany`]: the device sends too fast; it says in how many seconds to send the events again.
     pub fn count_alarms(&mut self, device: DeviceId, count: usize, now: Instant) -> Result<(), RelayRefusal> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.alarms_by.take_many(device, count, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
@@ -173,16 +174,18 @@ impl<H: Clone> Registry<H> {
     /// Somebody asks for help, or says what they thought of it.
     ///
     /// # Errors
-    /// [`RelayRefusal::TooMany`].
+    /// [`RelayRefusal::TooMany`]: the peer asked too often; it says in how many seconds the next request is
+    /// allowed.
     pub fn count_wish(&mut self, peer: PeerId, now: Instant) -> Result<(), RelayRefusal> {
         self.wishes_by.take(peer, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 
-    /// Looks a support code's digits up for a technician. Counted for the technician, for all, and for the
-    /// device that is found, whatever comes of it.
+    /// Looks a support code's digits up for a technician. Each lookup counts for the technician and for all; one
+    /// that finds a device counts for the device, too.
     ///
     /// # Errors
-    /// [`RelayRefusal::TooMany`], [`RelayRefusal::NoSuchCode`].
+    /// [`RelayRefusal::TooMany`]: a limit is used up for that many seconds. [`RelayRefusal::NoSuchCode`]: no
+    /// device has these digits.
     pub fn look_up(
         &mut self,
         technician: TechnicianId,

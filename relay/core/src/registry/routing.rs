@@ -1,7 +1,7 @@
 //! The book of routing digits: which device shows a support code that begins with them.
 //!
-//! Digits are drawn at random among the free ones, so that they say nothing. Whoever loses the connection
-//! gets the same digits back within [`GRACE`]; nobody else does. Only these four digits are ever known here.
+//! Digits are drawn at random among the free ones, so that they say nothing. A device that loses the connection
+//! gets the same digits back within [`GRACE`]; no other device does. Only these four digits are ever known here.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -20,9 +20,9 @@ pub const LOST_AFTER: Duration = Duration::from_secs(120);
 /// A running session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelaySession {
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
-    /// The technician.
+    /// The technician who opened it.
     pub technician: TechnicianId,
     /// Their name, made safe.
     pub technician_name: String,
@@ -109,7 +109,7 @@ impl SessionTable {
     /// Removes the session, if `who` is an end of it.
     ///
     /// # Errors
-    /// [`RelayRefusal::NoSuchSession`].
+    /// [`RelayRefusal::NoSuchSession`]: there is no such session, or `who` is no end of it.
     pub fn close(&mut self, id: &SessionId, who: &PeerId) -> Result<RelaySession, RelayRefusal> {
         if !self.entries.get(id).is_some_and(|e| is_end(&e.session, who)) {
             return Err(RelayRefusal::NoSuchSession);
@@ -117,12 +117,12 @@ impl SessionTable {
         self.remove(id).ok_or(RelayRefusal::NoSuchSession)
     }
 
-    /// Removes the session, whoever asks.
+    /// Removes the session without a check of who asks.
     pub fn remove(&mut self, id: &SessionId) -> Option<RelaySession> {
         self.entries.remove(id).map(|e| e.session)
     }
 
-    /// The session.
+    /// The session with this id, if it runs.
     pub fn find(&self, id: &SessionId) -> Option<&RelaySession> {
         self.entries.get(id).map(|e| &e.session)
     }

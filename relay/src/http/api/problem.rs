@@ -19,7 +19,7 @@ pub(super) struct ApiProblem {
 }
 
 impl ApiProblem {
-    /// With a sentence for whoever reads it.
+    /// A problem with a sentence that explains it to the caller's developer.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry: None }
     }

@@ -72,7 +72,7 @@ pub(in crate::store) async fn settle(
             DeliveryFate::Dead => ("dead", 0, to_big(at.0)),
             DeliveryFate::Passed => ("passed", 0, to_big(at.0)),
         };
-        // Only while it waits: `replay` may have begun it anew.
+        // Only while it waits: `replay` may have started the delivery again.
         sqlx::query(
             "UPDATE outbox SET state = $1, attempts = $2, due_at = $3, settled_at = $4, answer = $5 \
              WHERE receiver = $6 AND number = $7 AND state = 'waiting'",
@@ -94,7 +94,7 @@ impl StoreReader {
     /// What waits for a receiver. `in_order`: only the first of each alarm.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a notice in it can't be decoded.
     pub async fn due(
         &self,
         receiver: &str,
@@ -137,7 +137,7 @@ impl StoreReader {
     /// counts: it was its turn.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn has_heard(&self, receiver: &str, notice: &AlarmNotice) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT o.state, n.kind FROM outbox o JOIN notices n ON n.number = o.number WHERE o.receiver = $1 \
@@ -160,7 +160,7 @@ impl StoreReader {
     /// Lets what was given up be sent again. Returns how many.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be written; nothing is sent again then.
     pub async fn replay(&self, receiver: &str, number: Option<u64>) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = 0 WHERE receiver = $1 AND state = 'dead' \
@@ -177,7 +177,7 @@ impl StoreReader {
     /// Lets a receiver that wanted no more be sent to again. `false`: it was not disabled.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be written; the receiver stays disabled then.
     pub async fn enable(&self, receiver: &str) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM disabled_receivers WHERE name = $1")
             .bind(receiver.to_owned())

@@ -84,7 +84,7 @@ impl StoreReader {
     /// The newest number of the log.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn newest_alarm_number(&self) -> Result<u64, StoreError> {
         let row = sqlx::query("SELECT COALESCE(MAX(number), 0) AS newest FROM alarm_log")
             .fetch_one(self.pool())
@@ -95,7 +95,7 @@ impl StoreReader {
     /// The device that a stream belongs to, and the number through which it is stored.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the stream's device has an invalid id.
     pub async fn stream(&self, stream: &StreamId) -> Result<Option<(DeviceId, u64)>, StoreError> {
         let row = sqlx::query("SELECT device, through FROM alarm_streams WHERE stream = $1")
             .bind(stream.to_string())
@@ -113,7 +113,7 @@ impl StoreReader {
     /// Alarms that changed after a number, and the number to go on after.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or an alarm in it can't be decoded.
     pub async fn alarms_since(
         &self,
         filter: &AlarmFilter,
@@ -146,7 +146,7 @@ impl StoreReader {
     /// One alarm; `None` if the relay knows none with this id.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the alarm in it can't be decoded.
     pub async fn alarm(&self, id: &Fingerprint) -> Result<Option<AlarmEntry>, StoreError> {
         let row = sqlx::query(
             "SELECT a.body, COALESCE(d.credential, '') AS credential FROM alarms a \
@@ -161,7 +161,7 @@ impl StoreReader {
     /// One alarm as the relay's rules see it.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or the alarm in it can't be decoded.
     pub async fn alarm_itself(&self, id: &Fingerprint) -> Result<Option<AlarmProjection>, StoreError> {
         let sql = "SELECT body FROM alarms WHERE fingerprint = $1";
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.pool()).await?;
@@ -171,7 +171,7 @@ impl StoreReader {
     /// What happened to an alarm after a number.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or an entry of the log can't be decoded.
     pub async fn alarm_history(
         &self,
         id: &Fingerprint,
@@ -188,7 +188,7 @@ impl StoreReader {
     /// As [`StoreReader::alarm_history`], as it is stored.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or an entry of the log can't be decoded.
     pub async fn log_of(
         &self,
         id: &Fingerprint,
@@ -210,7 +210,7 @@ impl StoreReader {
     /// Alarms that receivers have been told of.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or an alarm in it can't be decoded.
     pub async fn told_alarms(
         &self,
         at_least: Severity,
@@ -234,7 +234,7 @@ impl StoreReader {
     /// Notices made since, of those kinds, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a notice in it can't be decoded.
     pub async fn notices_since(
         &self,
         since: UnixMillis,
@@ -255,7 +255,7 @@ impl StoreReader {
     /// Maintenance windows that have not ended.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a maintenance window in it can't be decoded.
     pub async fn maintenance(
         &self,
         now: UnixMillis,
@@ -274,7 +274,7 @@ impl StoreReader {
     /// Devices whose silence is watched, and the places of outages whose alarm is open.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or an alarm or a watched device in it can't be decoded.
     pub async fn watched(&self) -> Result<(Vec<RememberedDevice>, Vec<String>), StoreError> {
         let mut offline = std::collections::HashMap::new();
         let mut outages = Vec::new();
@@ -321,7 +321,7 @@ impl StoreReader {
     /// Alarms by state and severity.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or holds an unknown severity.
     pub async fn alarm_counts(&self) -> Result<Vec<AlarmCounts>, StoreError> {
         let rows =
             sqlx::query("SELECT state, severity, COUNT(*) AS alarms FROM alarms GROUP BY state, severity")
@@ -341,7 +341,7 @@ impl StoreReader {
     /// How deliveries stand, for each receiver that has any, or is disabled.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn outbox(&self) -> Result<Vec<OutboxState>, StoreError> {
         let mut states: std::collections::BTreeMap<String, OutboxState> = std::collections::BTreeMap::new();
         let rows = sqlx::query(
@@ -370,7 +370,7 @@ impl StoreReader {
     /// Why a receiver is disabled, if it is.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read.
     pub async fn disabled(&self, receiver: &str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT reason FROM disabled_receivers WHERE name = $1")
             .bind(receiver.to_owned())
@@ -382,7 +382,7 @@ impl StoreReader {
     /// Deliveries that were given up, newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: the database can't be read, or a notice in it can't be decoded.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         let rows = sqlx::query(
             "SELECT o.receiver, o.attempts, o.settled_at, o.answer, n.body FROM outbox o \

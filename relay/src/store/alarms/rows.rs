@@ -77,7 +77,7 @@ fn places(tx: &Transaction<'_, Any>) -> SqlPlaceholders {
     if tx.backend_name() == "SQLite" { SqlPlaceholders::Nameless } else { SqlPlaceholders::Numbered }
 }
 
-/// The statement for so many rows.
+/// The statement that writes `count` rows.
 fn statement(places: SqlPlaceholders, before: &str, columns: usize, count: usize, after: &str) -> String {
     let mut sql = format!("{before} VALUES ");
     for place in 1..=columns * count {

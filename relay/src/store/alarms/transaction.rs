@@ -26,7 +26,7 @@ use crate::store::StoreError;
 use crate::store::codec::{from_big, from_text, parse, to_big, to_json};
 use crate::store::outcome::WriteOutcome;
 
-/// Below so many open alarms a device has few enough again.
+/// A device with fewer open alarms than this has few enough again.
 const FEW_AGAIN: usize = MAX_OPEN - MAX_OPEN / 10;
 /// Most alarms woken in one transaction; the next ones follow in the next.
 const WAKE: i64 = 500;

@@ -1,5 +1,5 @@
-//! What notices are sent to in tests: programs of the distribution, started on ports and directories of their own,
-//! and an HTTP sink that answers as it is told.
+//! What notices are sent to in tests: programs of the distribution, started on separate ports and in separate
+//! directories, and an HTTP sink that answers as it is told.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(
     clippy::unwrap_used,
@@ -106,7 +106,7 @@ pub fn rsyslog(dir: &Path, port: u16) -> PeerProcess {
     )
 }
 
-/// A broker that takes whoever has the password.
+/// A broker that accepts each client with the password.
 pub fn mosquitto(dir: &Path, port: u16, user: &str, password: &str) -> PeerProcess {
     let (config, passwords) = (dir.join("mosquitto.conf"), dir.join("mosquitto.passwords"));
     let made =

@@ -68,7 +68,7 @@ enum AlarmsCommand {
         /// The alarm's id, or at least its first four digits
         #[arg(value_name = "ID")]
         alarm: String,
-        /// The comment
+        /// The text of the comment
         text: String,
     },
 }
@@ -90,7 +90,8 @@ pub struct AckArgs {
 /// Lists alarms, shows one, or follows them.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, no alarm or person fits what was typed, or the
+/// output can't be written.
 pub async fn run(ctx: &CommandContext, args: &AlarmsArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let done = match &args.command {
@@ -108,7 +109,7 @@ pub async fn run(ctx: &CommandContext, args: &AlarmsArgs) -> Result<(), CommandF
 /// Acknowledges an alarm.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the relay can't be reached or refuses, or no alarm fits what was typed.
 pub async fn ack(ctx: &CommandContext, args: &AckArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let what = if args.undo {

@@ -70,7 +70,8 @@ impl FromStr for EndedSilence {
 /// Snoozes an alarm, or makes, lists and ends maintenance windows.
 ///
 /// # Errors
-/// [`CommandFailure`].
+/// [`CommandFailure`]: the arguments say too little, the relay can't be reached or refuses, or no alarm, device or
+/// window fits.
 pub async fn silence(ctx: &CommandContext, args: &SilenceArgs) -> Result<(), CommandFailure> {
     let usage = |text: &str| Err(CommandFailure::new(ExitCode::Usage, text));
     if args.alarm.is_none() && args.device.is_none() && !args.all_devices && !args.list && args.end.is_none()

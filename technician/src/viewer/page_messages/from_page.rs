@@ -73,7 +73,7 @@ pub enum FromPage {
     Move(PagePoint),
     /// A button of the pointer was pressed or released.
     Button {
-        /// The button.
+        /// The button in question.
         button: PointerButton,
         /// `true` when it was pressed, `false` when it was released.
         down: bool,
@@ -82,7 +82,7 @@ pub enum FromPage {
     Scroll {
         /// Distance to the right.
         x: i16,
-        /// Distance downwards.
+        /// Distance towards the bottom.
         y: i16,
     },
     /// A key was pressed or released.
@@ -214,7 +214,7 @@ impl FromPage {
     /// Reads a message.
     ///
     /// # Errors
-    /// [`PageError`].
+    /// [`PageError`]: the text is no message of the page, or too long.
     pub fn read(json: &str) -> Result<Self, PageError> {
         if json.len() > MAX_MESSAGE {
             return Err(PageError::TooMuch);

@@ -63,7 +63,7 @@ pub enum ToPage {
         number: u64,
         /// When, in milliseconds since 1970.
         at: u64,
-        /// The message.
+        /// The message's text.
         text: String,
         /// How far it has come.
         mark: &'static str,
@@ -79,7 +79,7 @@ pub enum ToPage {
     },
     /// The monitors of the device.
     Monitors {
-        /// All monitors.
+        /// All monitors that the device has.
         monitors: Vec<PageMonitor>,
         /// The one that is shown; `None`: all.
         shown: Option<u8>,
@@ -200,7 +200,7 @@ pub enum ToPage {
         at: u64,
         /// It stands still.
         paused: bool,
-        /// So many times as fast.
+        /// The speed of the playback, as a multiple of real time.
         speed: u8,
         /// Stretches in which nothing happens are cut short.
         skips: bool,
