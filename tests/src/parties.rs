@@ -13,6 +13,9 @@ use crate::build::ProgramBinary;
 use crate::deployment::{CONSOLE, CommandResult, DeploymentContext, LIMIT, ProgramPlace};
 use crate::program::{TestProgram, until};
 
+/// How long a row may take to its disk.
+const ROW_WITHIN: Duration = Duration::from_secs(10);
+
 /// A technician's home.
 #[derive(Clone)]
 pub struct TestTechnician {
@@ -323,6 +326,18 @@ impl TestAgent {
     /// It can't be read.
     pub fn audited(&self, action: &str) -> Result<usize> {
         Ok(self.audit()?.iter().filter(|[_, of, _]| of == action).count())
+    }
+
+    /// Waits until that many rows of its audit log say this action. What only narrows, or is refused, is told before its
+    /// row is on the disk.
+    ///
+    /// # Errors
+    /// There are fewer after ten seconds, or more.
+    pub fn has_audited(&self, action: &str, rows: usize) -> Result<()> {
+        until(ROW_WITHIN, &format!("{rows} rows say {action}"), || Ok(self.audited(action)? >= rows))?;
+        let found = self.audited(action)?;
+        ensure!(found == rows, "{found} rows say {action}, not {rows}");
+        Ok(())
     }
 }
 

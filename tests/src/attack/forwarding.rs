@@ -162,7 +162,7 @@ pub(super) fn anothers_session(_trial: &AttackTrial) -> Result<()> {
     ensure!(end.says(&BindPacket::Bind1)?.is_some(), "with the key it is");
     client.say("undisturbed")?;
     client.chat("undisturbed", "received")?;
-    ensure!(agent.audited("session.start")? == 1);
+    agent.has_audited("session.start", 1)?;
     client.end()
 }
 

@@ -51,7 +51,7 @@ pub(super) fn no_grant(_trial: &AttackTrial) -> Result<()> {
             "{open:?}: {answer:?}"
         );
     }
-    ensure!(agent.audited("refused")? == acts.len());
+    agent.has_audited("refused", acts.len())?;
     console.sees("refused: control is not granted")?;
     // Asking for what this device doesn't do grants nothing either; nor does asking for nothing.
     let answer = session.ask(Capabilities::NONE.with(Capability::Control))?;
@@ -80,7 +80,7 @@ pub(super) fn a_grant_for_something_else(_trial: &AttackTrial) -> Result<()> {
         Ok(answer
             == Some(StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Diagnostics))))
     })?;
-    ensure!(agent.audited("grant")? == 1);
+    agent.has_audited("grant", 1)?;
     session.leave()
 }
 
@@ -153,7 +153,7 @@ pub(super) fn nonsense_on_streams(_trial: &AttackTrial) -> Result<()> {
         let answer = control.open(&eve, id)?.hello(proof)?;
         ensure!(matches!(&answer, AgentHello::Refused(r) if *r == refusal), "{answer:?}");
     }
-    ensure!(agent.audited("session.start")? == 1);
+    agent.has_audited("session.start", 1)?;
     // And an honest one goes on as ever.
     site.admin().run(&["diagnose", "pc-1", "--quick"])?.ok()?;
     Ok(())
@@ -208,7 +208,8 @@ pub(super) fn a_wrong_code(_trial: &AttackTrial) -> Result<()> {
     ensure!(session.prove(&code).is_err());
     console.sees("tried a wrong support code")?;
     ensure!(control.open(&eve, SessionTarget::Code(code.routing())).is_err());
-    ensure!((agent.audited("code.burnt")?, agent.audited("session.start")?) == (1, 0));
+    agent.has_audited("code.burnt", 1)?;
+    ensure!(agent.audited("session.start")? == 0);
     // A proof that is begun and left burns nothing: it has told nothing.
     console.types("/code")?;
     let code: SupportCode = console.next_code()?.parse()?;
@@ -255,7 +256,8 @@ pub(super) fn a_thousand_guesses(trial: &AttackTrial) -> Result<()> {
     console.sees("too many wrong support codes were tried on this device")?;
     let (reply, _) = relay.offer(SessionId::random(&mut OsRng), Some(routing(1)?), false)?;
     ensure!(reply == RelayPushReply::Refused(OfferRefusal::LockedOut));
-    ensure!((agent.audited("code.burnt")?, agent.audited("session.start")?) == (3, 0));
+    agent.has_audited("code.burnt", 3)?;
+    ensure!(agent.audited("session.start")? == 0);
     trial.at_most("guesses judged for each code", number(judged) / 3.0, "", 1.0)
 }
 

@@ -91,7 +91,7 @@ fn a_relay_that_is_away_for_half_a_minute_costs_no_session_and_no_code() -> Resu
     console.sees("│ Ada Lovelace: meanwhile there")?;
     talk(&mut console, &mut client, "after")?;
     assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
-    assert_eq!(agent.audited("session.resumed")?, 1);
+    agent.has_audited("session.resumed", 1)?;
     // The code that was read out before still leads here.
     let mut second = site.admin().connect(&code, &[])?;
     second.event("connected")?;
@@ -107,7 +107,7 @@ fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
     client.program.kill()?;
     console.sees_within("the connection was lost; waiting up to a minute", Duration::from_secs(40))?;
     console.sees_within("The session is over", Duration::from_secs(75))?;
-    assert_eq!(agent.audited("session.end")?, 1);
+    agent.has_audited("session.end", 1)?;
     // Nothing of it is left: the next one asks again.
     let mut client = site.admin().connect("pc-1", &DIAGNOSTICS)?;
     console.sees("Type allow or deny")?;

@@ -67,7 +67,7 @@ fn input_needs_its_own_grant_and_nonsense_ends_only_its_stream() -> Result<()> {
     assert!(bytes > 0, "{bytes} bytes for a whole screen");
     let answer = session.stream(&StreamOpen::Input)?;
     assert_eq!(answer, StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Control)));
-    assert_eq!(desk.agent.audited("refused")?, 1);
+    desk.agent.has_audited("refused", 1)?;
 
     let granted = session.ask(Capabilities::NONE.with(Capability::Control))?;
     assert!(format!("{granted:?}").contains("Granted"), "{granted:?}");
@@ -279,6 +279,6 @@ fn from_the_page_a_technician_types_in_three_scripts_drags_a_window_and_scrolls(
     office.viewer.run(&["xdotool", "mousemove", &x, &y, "sleep", "0.1", "click", "--repeat", "5", "4"])?;
     until(LIMIT, "the terminal scrolls", || Ok(eye.whole()? != still))?;
     office.agrees(&desk)?;
-    assert!(desk.agent.audited("control.start")? == 1);
+    desk.agent.has_audited("control.start", 1)?;
     Ok(())
 }

@@ -137,6 +137,7 @@ fn the_person_allows_one_picture_and_it_is_the_screen_to_the_last_pixel() -> Res
     // Told to the person, and in the record: before it was taken, and that it was the only one.
     console.sees("one picture of your screen is taken for the report")?;
     console.sees("the grant is used up")?;
+    desk.agent.has_audited("screenshot.end", 1)?;
     let actions = desk.actions()?;
     let at = |action: &str| actions.iter().position(|of| of == action).context(action.to_owned());
     assert!(at("grant")? < at("screenshot.start")? && at("screenshot.start")? < at("screenshot.end")?);
@@ -229,11 +230,11 @@ fn one_grant_is_one_picture_and_nothing_else_of_the_screen() -> Result<()> {
     };
     assert!(why.contains("used up"), "{why}");
     assert_eq!(session.stream(&StreamOpen::Screenshot)?, refused(Capability::Screenshot));
-    assert_eq!(desk.agent.audited("screenshot.start")?, 1);
+    desk.agent.has_audited("screenshot.start", 1)?;
     // Another grant is another picture.
     let asked = session.ask(Capability::Screenshot.into())?;
     assert!(granted(&asked), "{asked:?}");
     seen(&session)?;
-    assert_eq!(desk.agent.audited("screenshot.start")?, 2);
+    desk.agent.has_audited("screenshot.start", 2)?;
     session.leave()
 }

@@ -74,7 +74,7 @@ fn the_person_narrows_extends_and_takes_back() -> Result<()> {
     client.program.wait_for("cut off", Duration::from_secs(20))?;
     client.say("/diagnose quick")?;
     client.program.wait_for("not-granted", Duration::from_secs(20))?;
-    assert_eq!(agent.audited("refused")?, 1);
+    agent.has_audited("refused", 1)?;
     // The conversation goes on: it needs no grant.
     client.say("thank you")?;
     console.sees("thank you")?;

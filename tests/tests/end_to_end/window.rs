@@ -178,7 +178,7 @@ fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
     assert!(why.contains("the window was closed"), "{why}");
     let refused = StreamAnswer::Refused(SessionRefusal::NotGranted(Capability::Window));
     assert_eq!(session.stream(&StreamOpen::Window)?, refused);
-    assert_eq!(desk.agent.audited("window.end")?, 1);
+    desk.agent.has_audited("window.end", 1)?;
     session.leave()
 }
 

@@ -183,13 +183,13 @@ fn what_reaches_far_needs_the_second_page() -> Result<()> {
     reader.press("allow")?;
     let granted = client.event("granted")?.to_string();
     ensure!(granted.contains("view") && !granted.contains("runbook"), "{granted}");
-    assert_eq!(desk.agent.audited("grant")?, 1);
+    desk.agent.has_audited("grant", 1)?;
     // Asked again, and confirmed.
     client.say("/ask runbook")?;
     reader.press("tick-runbook")?;
     desk.allow()?;
     reader.wait("elevated-who", |_| true)?;
-    assert_eq!(desk.agent.audited("grant")?, 1);
+    desk.agent.has_audited("grant", 1)?;
     reader.press("confirm")?;
     let granted = client.event("granted")?.to_string();
     ensure!(granted.contains("runbook"), "{granted}");
@@ -201,12 +201,12 @@ fn what_reaches_far_needs_the_second_page() -> Result<()> {
     reader.wait("term-2", ShownElement::checked)?;
     desk.allow()?;
     reader.wait("elevated-who", |_| true)?;
-    assert_eq!(desk.agent.audited("grant")?, 2);
+    desk.agent.has_audited("grant", 2)?;
     reader.press("deny")?;
     client.event("refused")?;
     reader.press("stop")?;
     client.ends_with(18)?;
-    assert_eq!(desk.agent.audited("grant")?, 2);
+    desk.agent.has_audited("grant", 2)?;
     Ok(())
 }
 
