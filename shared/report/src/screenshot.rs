@@ -2,7 +2,7 @@
 //!
 //! Lives here: what the report's forms say of it, and the outer check of a PNG file that another process made: its parts
 //! and its size, before anybody decodes it. Must not live here: pixels. A picture can't be redacted or pseudonymised, so
-//! it is never part of a pseudonymised report (see [`super::edition`]).
+//! it is never part of a pseudonymised report (see [`super::shareable`]).
 
 use std::fmt;
 

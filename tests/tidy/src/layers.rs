@@ -18,7 +18,7 @@ use Ability::{Async, Clock, Random};
 /// Code at an edge of the program.
 #[derive(Debug)]
 pub struct Driver {
-    /// Which files: see [`matches`].
+    /// Which files: see [`fn@matches`].
     pub at: &'static str,
     /// What they may do.
     pub may: &'static [Ability],

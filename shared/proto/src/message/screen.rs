@@ -1,13 +1,13 @@
-//! The session's conversations about the screen: what is seen (stream [`Open::Screen`]), pointer and keyboard
-//! ([`Open::Input`]), the clipboard ([`Open::Clipboard`]). Each needs its own capability.
+//! The session's conversations about the screen: what is seen (stream [`StreamOpen::Screen`]), pointer and keyboard
+//! ([`StreamOpen::Input`]), the clipboard ([`StreamOpen::Clipboard`]). Each needs its own capability.
 //!
 //! Frames are one ordered byte stream with a state at both ends (`nearhand-screen`), so no coded frame may be left
 //! out. The newest state wins before coding: the device captures only when it has credit, and it gets credit when
 //! earlier frames were painted ([`FromViewer::Painted`]).
 //!
-//! [`Open::Screen`]: super::session::Open::Screen
-//! [`Open::Input`]: super::session::Open::Input
-//! [`Open::Clipboard`]: super::session::Open::Clipboard
+//! [`StreamOpen::Screen`]: super::session::StreamOpen::Screen
+//! [`StreamOpen::Input`]: super::session::StreamOpen::Input
+//! [`StreamOpen::Clipboard`]: super::session::StreamOpen::Clipboard
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //! a report can be shown to strangers and still be compared with the next one.
 //!
 //! Lives here: the tokens and the pass over a text; which addresses are recognised by their form is in
-//! [`forms`], which names a report tells by itself in [`names`]. Must not live here: asking the machine for
+//! [`forms`], which names a report tells by itself in [`names_in_text`]. Must not live here: asking the machine for
 //! names (the caller gives [`Identifiers`]) and taking out secrets (see [`super::redact`], which goes first).
 //!
 //! A token is the first 24 bits of HMAC-SHA256 under the caller's key over the kind and the value in its
