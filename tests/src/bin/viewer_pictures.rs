@@ -89,10 +89,7 @@ fn office_programs(display: &XDisplay) -> Result<Vec<TestProgram>> {
     for name in ["Price list 2026.csv", "Invoices October.csv", "Customers.csv"] {
         written(&home, name, INVOICES)?;
     }
-    let wallpaper = home.join("../wallpaper.png").display().to_string();
-    let size = format!("{}x{}", DEVICE.0, DEVICE.1);
-    display.run(&["convert", "-size", &size, "gradient:#2b5876-#4e4376", &wallpaper])?;
-    display.run(&["display", "-window", "root", &wallpaper])?;
+    display.run(&["xsetroot", "-solid", "#2b5876"])?;
     let home = home.display().to_string();
     let programs = vec![
         display.start(&["pcmanfm", &home])?,
