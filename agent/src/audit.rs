@@ -24,6 +24,9 @@ const MAX_LINE: u64 = 64 * 1024;
 /// Rows that may wait for the disk. A disk that hangs for a minute while a technician is refused at every try fills a part
 /// of it; at some 500 bytes each they are 2 MB.
 const MAX_WAITING: usize = 4096;
+/// Other files that may wait behind them. Only a chat writes many, one for each message, and a disk that hangs must not
+/// cost memory without an end.
+const MAX_WAITING_FILES: usize = 1024;
 /// Rows that are written and synced together at most.
 const MAX_COMMIT: usize = 256;
 
@@ -110,6 +113,7 @@ enum WriterTask {
 struct WriterQueue {
     tasks: VecDeque<WriterTask>,
     rows: usize,
+    files: usize,
     /// Rows for which there was no room since the last that was written.
     lost: u64,
     is_closed: bool,
@@ -154,7 +158,10 @@ impl SharedQueue {
             match queue.tasks.pop_front() {
                 Some(WriterTask::Row(row)) => return Some(NextWork::Rows { rows: vec![row], lost: 0 }),
                 Some(WriterTask::Key(key)) => return Some(NextWork::Key(key)),
-                Some(WriterTask::File(write)) => return Some(NextWork::File(write)),
+                Some(WriterTask::File(write)) => {
+                    queue.files = queue.files.saturating_sub(1);
+                    return Some(NextWork::File(write));
+                }
                 None if queue.is_closed => return None,
                 None => queue = self.has_work.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
@@ -200,9 +207,18 @@ impl RecordWriter {
         self.shared.has_work.notify_one();
     }
 
-    /// Writes another file behind the rows that wait, on the same thread.
+    /// Writes another file behind the rows that wait, on the same thread. It is given up, with a line in the log, where too
+    /// many wait already.
     pub(crate) fn write_file(&self, write: impl FnOnce() + Send + 'static) {
-        self.shared.push(WriterTask::File(Box::new(write)));
+        let mut queue = self.shared.lock();
+        if queue.files >= MAX_WAITING_FILES {
+            drop(queue);
+            tracing::error!("a file is not written: the disk does not answer, and too many wait for it");
+            return;
+        }
+        queue.files += 1;
+        queue.tasks.push_back(WriterTask::File(Box::new(write)));
+        self.shared.has_work.notify_one();
     }
 
     /// Rows from now on are signed with this key.
@@ -396,11 +412,18 @@ mod tests {
         (0..MAX_WAITING + 300).for_each(|number| writer.write(row(number)));
         let refused = told.try_iter().collect::<Vec<_>>();
         assert!(!refused.is_empty() && refused.iter().all(Option::is_none), "no room, so no row");
+        let (wrote, written) = mpsc::channel();
+        for _ in 0..MAX_WAITING_FILES + 5 {
+            let wrote = wrote.clone();
+            writer.write_file(move || wrote.send(()).unwrap());
+        }
+        drop(wrote);
         drop(go_on);
         let kept = MAX_WAITING + 300 - refused.len();
         let answers: Vec<_> = (0..kept).map(|_| told.recv().unwrap()).collect();
         assert_eq!(answers, (0..kept).map(Some).collect::<Vec<_>>());
         let commits: Vec<_> = (0..kept.div_ceil(MAX_COMMIT)).map_while(|_| committed.recv().ok()).collect();
         assert!(commits.iter().any(|rows| *rows >= MAX_COMMIT), "{commits:?}");
+        assert_eq!(written.iter().count(), MAX_WAITING_FILES, "and no more files than there was room for");
     }
 }

@@ -62,7 +62,7 @@ impl ShownWindow {
             why: "",
         };
         link.listen_to_windows(true)?;
-        shown.anew()?;
+        shown.start_over()?;
         Ok(shown)
     }
 
@@ -86,7 +86,7 @@ impl ShownWindow {
     }
 
     /// Redirects the window again: its memory may have changed.
-    fn anew(&mut self) -> Result<WindowNews, DisplayError> {
+    fn start_over(&mut self) -> Result<WindowNews, DisplayError> {
         self.popups.clear();
         self.base = None;
         self.look_around()?;
@@ -216,12 +216,12 @@ impl ShownWindow {
                 }
                 Ok(WindowNews { changed: self.arrange()?, closed: false })
             }
-            event if self.is_about_memory(event) => self.anew(),
+            event if self.is_about_memory(event) => self.start_over(),
             // Some window managers minimise without hiding the window, or show it again so.
             Event::PropertyNotify(event)
                 if event.window == self.open.id && event.atom == self.link.atoms.WM_STATE =>
             {
-                if self.base.is_none() { self.anew() } else { Ok(WindowNews::default()) }
+                if self.base.is_none() { self.start_over() } else { Ok(WindowNews::default()) }
             }
             Event::MapNotify(event) if self.base.is_some() => {
                 let shown = self.consider(event.window)?;
