@@ -30,21 +30,6 @@ pub const CIRCLES: &[CircleException] = &[
         because: "the entrance opens the connection and calls the parts, which capture, draw and type over it",
     },
     CircleException {
-        file: "agent/diagnostics/src/diagnosis/mod.rs",
-        with: "agent/diagnostics/src/diagnosis/**",
-        because: "the entrance lists the checks of all areas; an area declares its checks with the types of the entrance",
-    },
-    CircleException {
-        file: "agent/diagnostics/src/facts/mod.rs",
-        with: "agent/diagnostics/src/facts/**",
-        because: "the entrance calls the collectors, which take the context it declares",
-    },
-    CircleException {
-        file: "agent/diagnostics/src/facts/probe/mod.rs",
-        with: "agent/diagnostics/src/facts/probe/**",
-        because: "the entrance runs the probes, which share its connections and its clock",
-    },
-    CircleException {
         file: "agent/src/command/mod.rs",
         with: "agent/src/command/**",
         because: "the subcommands share exit codes and the arguments of the whole program",

@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use super::show::{count, share};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use crate::facts::{FactSource, MachineFacts};
 
 /// 15-minute load average per processor (alarm rules: warning 2).

@@ -3,9 +3,9 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Years after which firmware is worth a look: makers mend security flaws for about five.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use super::show::{count, duration};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use crate::facts::log::ProgramCrash;
 use crate::facts::{FactSource, MachineFacts};
 

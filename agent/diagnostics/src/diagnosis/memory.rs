@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use super::show::{bytes, percent, share};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Percent that is still available (alarm rules: warning below 10, critical below 5).

@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use super::show::{milliseconds, names, percent, share};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use crate::facts::network::{DnsServer, EchoRun, NetworkInterface, TlsPeer};
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 

@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use super::show::{bytes, count, names, percent, share};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use crate::facts::process::ProcessUse;
 use crate::facts::{FactSource, MachineFacts};
 

@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use super::show::{count, names};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use crate::facts::security::OpenPort;
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 

@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use super::show::{count, duration, milliseconds, names};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
 use crate::facts::{FactSource, MachineFacts};
 
 /// Automatic restarts that are a loop (alarm rules: 3 in 10 minutes).

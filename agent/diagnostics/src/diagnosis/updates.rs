@@ -3,8 +3,8 @@
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
+use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use super::show::{count, duration, milliseconds, names};
-use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Seconds after which package lists say nothing about today.

@@ -10,6 +10,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_report::model::FindingStatus::{self, Skipped};
 
 use super::*;
+use crate::facts::FactSource;
 
 /// 2026-06-15, seconds since 1970.
 const NOW: u64 = 1_781_481_600;

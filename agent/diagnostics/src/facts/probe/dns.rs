@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
-use super::{milliseconds, random, within};
+use super::connection::{milliseconds, random, within};
 use crate::facts::network::DnsServer;
 
 /// Tries before a server counts as silent: one lost packet is not an outage.

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::milliseconds;
+use super::connection::milliseconds;
 use crate::facts::child::SystemPrograms;
 use crate::facts::network::EchoRun;
 use crate::facts::{Fact, MissingFact};

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{connected, within};
+use super::connection::{connected, within};
 use crate::facts::network::PortalAnswer;
 use crate::facts::{Fact, MissingFact};
 

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 
-use super::{random, resolve, within};
+use super::connection::{random, resolve, within};
 use crate::facts::update::ClockOffset;
 use crate::facts::{Fact, MissingFact};
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
-use super::{milliseconds, random, resolve, within};
+use super::connection::{milliseconds, random, resolve, within};
 use crate::facts::network::UdpTarget;
 
 /// Marks STUN, RFC 8489 section 5.

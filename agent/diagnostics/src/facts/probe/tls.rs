@@ -17,7 +17,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{connected, milliseconds, within};
+use super::connection::{connected, milliseconds, within};
 use crate::facts::network::TlsPeer;
 
 /// Looks at the certificates of all `targets` (`host:port`), side by side.
