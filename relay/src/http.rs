@@ -3,8 +3,8 @@
 
 mod alarms;
 mod api;
+mod metrics_text;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use self::metrics_text::MetricsText;
 use crate::control::ControlPlane;
 use crate::metrics::MetricFamily;
 use crate::platform;
@@ -50,40 +51,7 @@ async fn healthz(State(shared): State<MetricsState>) -> Response {
 async fn metrics(State(shared): State<MetricsState>) -> Response {
     let mut text = render(&shared.control, shared.started);
     alarms::render(&mut text, &shared.control).await;
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
-}
-
-/// Builds the text exposition format, version 0.0.4.
-#[derive(Default)]
-struct MetricsText(String);
-
-impl MetricsText {
-    fn family(&mut self, name: &str, help: &str, kind: &str) {
-        // Writing to a string does not fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels: Vec<_> = labels
-            .iter()
-            .filter(|(k, _)| !k.is_empty())
-            .map(|(k, v)| format!("{k}=\"{}\"", escaped(v)))
-            .collect();
-        let _ = match labels.is_empty() {
-            true => writeln!(self.0, "{name} {value}"),
-            false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
-        };
-    }
-
-    fn single(&mut self, name: &str, help: &str, kind: &str, value: impl std::fmt::Display) {
-        self.family(name, help, kind);
-        self.sample(name, &[], value);
-    }
-}
-
-/// A label's value, as the format wants it.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.into_string()).into_response()
 }
 
 fn render(control: &ControlPlane, started: Instant) -> MetricsText {

@@ -3,6 +3,7 @@
 use nearhand_proto::audit::{AuditRow, LogVerifier};
 use nearhand_proto::text;
 
+use super::inputs;
 use crate::config::RelayConfig;
 use crate::data;
 use crate::store::{Store, StoreReader};
@@ -48,7 +49,7 @@ fn print_row(row: &AuditRow) {
 
 pub(super) async fn verify(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let reader = reader(config).await?;
-    let key = super::load_key(config.data())?.public();
+    let key = inputs::load_key(config)?.public();
     let mut verifier = LogVerifier::new(vec![key], Vec::new());
     let mut last = 0;
     loop {

@@ -9,7 +9,8 @@ use nearhand_transport::key_file;
 use nearhand_transport::platform;
 use rand_core::{OsRng, RngCore};
 
-use super::InitArguments;
+use super::arguments::InitArguments;
+use super::inputs;
 use crate::config::{self, RelayConfig};
 use crate::control::CLAIM;
 use crate::data::{self, DataDir};
@@ -68,7 +69,7 @@ async fn first_claim(config: &RelayConfig, key: SecretKey) -> anyhow::Result<Cla
 
 async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     let config = RelayConfig::load(&dir.config_file())?;
-    let key = super::load_key(config.data())?;
+    let key = inputs::load_key(&config)?;
     let store = Store::open(&data::existing_database(&config)?, key.clone()).await?;
     if let Some(organisation) = store.reader().organisation().await? {
         if !arguments.reset_organisation {

@@ -11,24 +11,15 @@ use nearhand_relay_core::notify::{forms, webhook};
 use rand_core::{OsRng, RngCore};
 use serde_json::json;
 
+use super::inputs;
 use crate::config::RelayConfig;
 use crate::data;
-use crate::notify::sender::ReceiverSender;
 use crate::store::{Store, StoreReader};
 
 /// Given-up notices that are shown.
 const DEAD: usize = 200;
 /// Longest line, in characters.
 const MAX_LINE: usize = 500;
-
-/// All receivers, ready to be sent to.
-pub(super) fn senders(config: &RelayConfig) -> anyhow::Result<Vec<ReceiverSender>> {
-    let receivers = config.receivers()?;
-    Ok(receivers
-        .into_iter()
-        .map(|r| ReceiverSender::new(r, &config.public_host))
-        .collect::<Result<_, _>>()?)
-}
 
 async fn reader(config: &RelayConfig) -> anyhow::Result<StoreReader> {
     let database = data::existing_database(config).context("can't open the database")?;
@@ -37,7 +28,7 @@ async fn reader(config: &RelayConfig) -> anyhow::Result<StoreReader> {
 
 pub(super) async fn list(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let states = reader(config).await?.outbox().await?;
-    let senders = senders(config)?;
+    let senders = inputs::senders(config)?;
     let now = UnixMillis::from_system(SystemTime::now());
     let mut rows = Vec::new();
     for section in &config.receivers {
@@ -86,7 +77,7 @@ pub(super) async fn list(config: &RelayConfig, json: bool) -> anyhow::Result<()>
 }
 
 pub(super) async fn test(config: &RelayConfig, name: &str) -> anyhow::Result<()> {
-    let senders = senders(config)?;
+    let senders = inputs::senders(config)?;
     let Some(sender) = senders.into_iter().find(|sender| sender.name() == name) else {
         bail!(
             "there is no receiver {name:?} in the configuration: `nearhand-relay receivers list` shows them"

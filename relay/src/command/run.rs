@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 
+use super::inputs;
 use crate::config::{ListenAddress, RelayConfig};
 use crate::data::{self, DataDir};
 use crate::logging;
@@ -21,10 +22,10 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     let _lock = dir.lock().with_context(|| {
         format!("can't take {}: is another relay running on it?", config.data().display())
     })?;
-    let key = super::load_key(config.data())?;
+    let key = inputs::load_key(config)?;
     let public = key.public();
     let limits = config.control_limits();
-    let senders = super::receivers::senders(config)?;
+    let senders = inputs::senders(config)?;
     let database = data::existing_database(config).context("can't open the database")?;
     // Before the port is taken: signals from now on lead to an orderly end.
     let stop = platform::stop_signal()?;

@@ -7,7 +7,7 @@ use nearhand_proto::message::alarms::AlarmState;
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 
-use super::MetricsText;
+use super::metrics_text::MetricsText;
 use crate::control::ControlPlane;
 use crate::store::StoreError;
 

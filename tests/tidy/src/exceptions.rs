@@ -45,24 +45,9 @@ pub const CIRCLES: &[CircleException] = &[
         because: "the markup is compiled into the root of the crate, and its types are there",
     },
     CircleException {
-        file: "relay/src/command/mod.rs",
-        with: "relay/src/command/**",
-        because: "the subcommands share arguments and helpers of the whole program",
-    },
-    CircleException {
         file: "relay/src/control/mod.rs",
         with: "relay/src/control/**",
         because: "the parts are methods of one type, which the entrance declares, and fields of it",
-    },
-    CircleException {
-        file: "relay/src/http.rs",
-        with: "relay/src/http/**",
-        because: "the entrance calls the writers of metrics, which write with the type it declares",
-    },
-    CircleException {
-        file: "relay/src/http/api/mod.rs",
-        with: "relay/src/http/api/**",
-        because: "the entrance calls the resources, which answer with the type it declares",
     },
     CircleException {
         file: "shared/report/src/pseudonymise/mod.rs",

@@ -19,8 +19,8 @@ use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::{self, Answer, ApiState, TokenHolder, now, ok, parsed};
 use super::problem::ApiProblem;
-use super::{Answer, ApiState, TokenHolder, now, ok, parsed};
 
 /// Longest label of a device that is passed on, in characters.
 const MAX_LABEL: usize = 100;
@@ -244,7 +244,7 @@ pub(super) async fn open_window(
     else {
         return Err(unexpected());
     };
-    Ok(super::json(StatusCode::CREATED, window_json(&window).to_string()))
+    Ok(answer::json(StatusCode::CREATED, window_json(&window).to_string()))
 }
 
 pub(super) async fn close_window(

@@ -4,24 +4,21 @@
 //! same functions of the control plane as what people do, with the same limits and the same record.
 
 mod alarms;
+mod answer;
 mod problem;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
-use nearhand_proto::message::alarms::AlarmActor;
-use nearhand_proto::time::UnixMillis;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use self::answer::{Answer, ApiState, TokenHolder, json, now};
 use self::problem::ApiProblem;
 use crate::control::ControlPlane;
 use crate::metrics::MetricFamily;
@@ -35,31 +32,6 @@ const ABREAST: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The description of all this.
 const OPENAPI: &str = include_str!("openapi.json");
-
-/// What every handler needs.
-#[derive(Clone)]
-struct ApiState {
-    control: Arc<ControlPlane>,
-    room: Arc<Semaphore>,
-}
-
-/// The program that sent the request, known by its token.
-#[derive(Clone)]
-struct TokenHolder(KnownToken);
-
-impl TokenHolder {
-    /// As alarms name them.
-    fn actor(&self) -> AlarmActor {
-        AlarmActor { id: None, name: self.name() }
-    }
-
-    /// As the audit log names them.
-    fn name(&self) -> String {
-        format!("token {}", self.0.name)
-    }
-}
-
-type Answer = Result<Response, ApiProblem>;
 
 /// All routes, under `/api/v1`.
 pub(super) fn router(control: Arc<ControlPlane>) -> Router {
@@ -130,24 +102,4 @@ async fn count(State(api): State<ApiState>, request: Request, next: Next) -> Res
     };
     api.control.metrics().count(MetricFamily::ApiRequests, class);
     answer
-}
-
-fn now() -> UnixMillis {
-    UnixMillis::from_system(SystemTime::now())
-}
-
-fn json(status: StatusCode, body: String) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body).into_response()
-}
-
-fn ok(value: &Value) -> Response {
-    json(StatusCode::OK, value.to_string())
-}
-
-/// A body of JSON; mistakes are told with their place.
-fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiProblem> {
-    serde_json::from_slice(body).map_err(|error| {
-        ApiProblem::new(StatusCode::BAD_REQUEST, format!("the body is not what is expected: {error}"))
-    })
 }
