@@ -8,7 +8,8 @@ use nearhand_relay_core::handshakes::{HandshakeTicket, SourceNetwork};
 use nearhand_transport::tls;
 use quinn::{Endpoint, Incoming};
 
-use super::{ControlPlane, close, connection};
+use super::connection;
+use super::plane::{ControlPlane, close};
 use crate::metrics::MetricFamily;
 
 /// From the first packet to the welcome: a handshake of three round trips over a bad line takes 3 s.

@@ -1,7 +1,7 @@
 //! Alarms: what devices say, what people ask and do, and who has fallen silent.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
@@ -12,55 +12,19 @@ use nearhand_proto::message::alarms::{
 };
 use nearhand_proto::message::control::{PAGE, RelayRefusal, RelayReply};
 use nearhand_proto::text;
-use nearhand_relay_core::alarm::absence::{Absence, AbsenceFinding};
 use nearhand_relay_core::caller::PeerId;
 
-use super::audit::event;
 use super::lists::that_fit;
-use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
 use crate::store::{AlarmWrite, StoreWrite, WriteOutcome};
 
-/// Findings kept while they can't be stored.
-const MAX_UNSTORED: usize = 10_000;
 /// Devices whose usual hours are stored in one write, so that others need not wait long.
 const HOURS_AT_ONCE: usize = 200;
 /// A follower hears of news at most this often.
 const NEWS: Duration = Duration::from_millis(100);
 /// Largest number of a record: the database's numbers have a sign.
 const MAX_SEQ: u64 = i64::MAX as u64;
-
-/// The relay's eye on silence.
-pub(super) struct AbsenceStore {
-    absence: Mutex<Absence>,
-    /// Found, and not stored yet.
-    unstored: Mutex<Vec<AbsenceFinding>>,
-    /// One stores at a time, so that they stay in order.
-    storing: tokio::sync::Mutex<()>,
-}
-
-impl AbsenceStore {
-    pub(super) fn new(absence: Absence) -> Self {
-        Self {
-            absence: Mutex::new(absence),
-            unstored: Mutex::default(),
-            storing: tokio::sync::Mutex::default(),
-        }
-    }
-
-    fn absence(&self) -> MutexGuard<'_, Absence> {
-        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keep(&self, found: Vec<AbsenceFinding>) {
-        let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = MAX_UNSTORED.saturating_sub(unstored.len());
-        unstored.extend(found.into_iter().take(room));
-    }
-
-    fn take(&self) -> Vec<AbsenceFinding> {
-        std::mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// A person, as alarms name them.
 pub(super) fn actor(who: &VerifiedCredential) -> AlarmActor {

@@ -15,12 +15,12 @@ use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
-use super::{ConnectedPeer, ControlPlane, now_unix, requests};
+use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
+use super::requests;
 use crate::metrics::MetricFamily;
 use crate::store::{SeenPeer, StoreWrite, StoredMember};
 
-/// Newcomers at once; they claim or join and are gone.
-pub(super) const MAX_NEWCOMERS: usize = 256;
 /// How long a newcomer may stay: as long as somebody may need to type a name in between.
 const NEWCOMER_STAY: Duration = Duration::from_secs(120);
 /// Longest version text kept of a program, in characters.
@@ -156,12 +156,12 @@ async fn take_longer_chain(
         version: version.to_owned(),
         at: now_unix(),
     };
-    let event = super::audit::event(&actor, "rotate", None, format!("today's key is {}", who.key()));
+    let event = event(&actor, "rotate", None, format!("today's key is {}", who.key()));
     control
         .store
         .write_audited(StoreWrite::Rotate(Box::new(member), None), vec![event])
         .await
-        .map_err(super::storage)?;
+        .map_err(storage)?;
     control.state().admission.rotated(who, None);
     Ok(())
 }

@@ -9,9 +9,9 @@ use nearhand_proto::message::help::{HelpEntry, HelpProgress, HelpRequest, Sessio
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::caller::PeerId;
 
-use super::audit::event;
 use super::lists::that_fit;
-use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
 use crate::store::{HelpWrite, NewHelpRequest, StoreWrite, WriteOutcome};
 
 /// How many of the people who come next learn at once that their place has changed; others learn it when they ask.

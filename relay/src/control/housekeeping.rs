@@ -10,7 +10,7 @@ use nearhand_proto::message::control::{CloseCode, CloseOutcome, RelayPush};
 use nearhand_proto::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
-use super::{ControlPlane, now_unix};
+use super::plane::{ControlPlane, now_unix};
 use crate::store::{AlarmWrite, StoreWrite};
 
 /// Between two rounds.

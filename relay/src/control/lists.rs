@@ -14,8 +14,8 @@ use rand_core::OsRng;
 use serde::Serialize;
 use std::time::Instant;
 
-use super::audit::event;
-use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
 use crate::store::{StoreError, StoreWrite, WriteOutcome};
 
 /// Bytes of a list in one reply: what a frame takes, without its own few.

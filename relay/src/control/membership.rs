@@ -13,12 +13,10 @@ use nearhand_proto::message::control::{
 use nearhand_relay_core::admission::{JoinDecision, neutral};
 use nearhand_relay_core::caller::PeerId;
 
-use super::audit::event;
-use super::{ConnectedPeer, ControlPlane, now_unix, requests, storage};
+use super::plane::{CLAIM, ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
+use super::requests;
 use crate::store::{StoreWrite, StoredMember, WriteOutcome};
-
-/// The database's name for the hash of the newest claim secret.
-pub const CLAIM: &str = "claim";
 
 impl ControlPlane {
     pub(super) async fn claim(

@@ -9,7 +9,7 @@ use nearhand_transport::framed::{self, FrameError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{ConnectedPeer, ControlPlane};
+use super::plane::{ConnectedPeer, ControlPlane};
 
 /// How long a device has for an answer to an offer: it opens a socket and binds it.
 pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
 use super::alarms::actor;
-use super::{ConnectedPeer, ControlPlane};
+use super::plane::{ConnectedPeer, ControlPlane};
 use crate::metrics::MetricFamily;
 
 /// How long the last reply on a connection may take to arrive before it is closed.

@@ -19,9 +19,9 @@ use nearhand_relay_core::registry::sessions::RelaySession;
 use rand_core::OsRng;
 use tokio::time::timeout;
 
-use super::audit::event;
+use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
 use super::push::OFFER_TIMEOUT;
-use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::refusals::event;
 use crate::metrics::MetricFamily;
 use crate::store::schema::outcome_name;
 use crate::store::{NewSession, StoreWrite, WriteOutcome};

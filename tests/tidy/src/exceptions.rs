@@ -45,11 +45,6 @@ pub const CIRCLES: &[CircleException] = &[
         because: "the markup is compiled into the root of the crate, and its types are there",
     },
     CircleException {
-        file: "relay/src/control/mod.rs",
-        with: "relay/src/control/**",
-        because: "the parts are methods of one type, which the entrance declares, and fields of it",
-    },
-    CircleException {
         file: "shared/report/src/pseudonymise/mod.rs",
         with: "shared/report/src/pseudonymise/**",
         because: "the entrance looks for names in texts with the parts, which share its list of common words",

@@ -4,4 +4,7 @@
 pub mod batch;
 pub mod cid;
 mod limit;
+mod session;
+mod slots;
 pub mod table;
+mod verdict;

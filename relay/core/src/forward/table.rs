@@ -19,12 +19,18 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 use hmac::Mac;
-use nearhand_proto::forward::packet::{self, BindPacket, COOKIE_LEN, PACKET_LEN, SealedPacket, ip16};
-use nearhand_proto::forward::{BindGrant, BindKey};
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::forward::packet::{self, BindPacket, COOKIE_LEN, SealedPacket, ip16};
 use nearhand_proto::id::{BindToken, SessionId};
 
 use super::cid::ControlCids;
-use super::limit::{HintLimiter, TokenBucket};
+use super::limit::HintLimiter;
+use super::session::{BoundAddress, ForwardedSide, SideKey, TableSession};
+use super::slots::{SlotIndex, SlotTable};
+pub use super::verdict::{
+    BindReply, DatagramVerdict, DropReason, ForwardMetrics, ForwardRoute, OfferError, SessionCounters,
+    SideCounters,
+};
 
 /// A cookie's secret lasts this long, and one period more: longer than any round trip, short enough that a
 /// recorded cookie is soon worth nothing.
@@ -34,227 +40,19 @@ const COOKIE_PERIOD: Duration = Duration::from_secs(30);
 /// resumed without a new consent.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// Least burst of a side in bytes and packets: one GRO batch of the largest size passes whole.
-const LEAST_BURST_BYTES: u64 = 65_536;
-const LEAST_BURST_PACKETS: u64 = 64;
-
 /// QUIC's fixed bit and long-header bit (RFC 9000, section 17).
 const FIXED_BIT: u8 = 0x40;
 const LONG_HEADER: u8 = 0x80;
 
-/// What to do with a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatagramVerdict {
-    /// Send it on as it is.
-    Forward(ForwardRoute),
-    /// Answer its source with this, from the address it was sent to.
-    Reply(BindReply),
-    /// Give it to the control endpoint.
-    Control,
-    /// Drop it, and count it under this reason.
-    Drop(DropReason),
-}
-
-/// Where a side's datagrams go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ForwardRoute {
-    /// The other side's bound address.
-    pub to: SocketAddr,
-    /// The address that the other side knows the relay by.
-    pub src_ip: Option<IpAddr>,
-}
-
-/// An answer, never longer than what it answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BindReply {
-    bytes: [u8; PACKET_LEN],
-    len: usize,
-}
-
-impl BindReply {
-    fn new(packet: &[u8]) -> Self {
-        let mut bytes = [0; PACKET_LEN];
-        bytes.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
-        Self { bytes, len: packet.len().min(PACKET_LEN) }
-    }
-
-    /// The datagram to send.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-/// Why a datagram was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DropReason {
-    /// Neither QUIC nor a well-formed BIND packet.
-    Malformed,
-    /// A BIND packet that doesn't prove what it has to.
-    Refused,
-    /// A short-header packet of an unbound address; hinted or not.
-    Unbound,
-    /// The session's other side isn't bound.
-    PeerUnbound,
-    /// Over the side's limits.
-    Limited,
-}
-
-/// Counters since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ForwardMetrics {
-    /// Datagrams forwarded between the sides of sessions.
-    pub packets: u64,
-    /// Their UDP payload, in bytes.
-    pub bytes: u64,
-    /// Datagrams given to the control endpoint.
-    pub control: u64,
-    /// Control datagrams dropped because the endpoint was too slow.
-    pub control_overflow: u64,
-    /// Dropped: neither QUIC nor a BIND packet.
-    pub dropped_malformed: u64,
-    /// Dropped: short-header packets of unbound addresses, those that were hinted included.
-    pub dropped_unbound: u64,
-    /// Dropped: the other side isn't bound.
-    pub dropped_peer_unbound: u64,
-    /// Dropped: over a side's limits.
-    pub dropped_limited: u64,
-    /// Dropped: the system's send buffer was full.
-    pub dropped_congested: u64,
-    /// Dropped: the system refused to send.
-    pub dropped_send_error: u64,
-    /// Hints sent to unbound addresses.
-    pub hints: u64,
-    /// BIND handshakes that bound a side.
-    pub binds_ok: u64,
-    /// BIND packets refused.
-    pub binds_refused: u64,
-    /// Sides bound now.
-    pub active_bindings: u64,
-    /// Sessions offered and not over now.
-    pub sessions: u64,
-}
-
-/// What one side of a session sent through the relay.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SideCounters {
-    /// Datagrams of this side that were forwarded.
-    pub packets: u64,
-    /// Their UDP payload, in bytes.
-    pub bytes: u64,
-    /// Datagrams dropped over the limits.
-    pub limited: u64,
-    /// Completed handshakes: one, and one for each change of address.
-    pub binds: u64,
-    /// The address bound now.
-    pub bound: Option<SocketAddr>,
-}
-
-/// A session's sides, in the order of the offer.
-pub type SessionCounters = [SideCounters; 2];
-
-/// Why an offer was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OfferError {
-    /// The relay forwards as many sessions as it is set to.
-    #[error("the relay already forwards {max} sessions, its configured maximum")]
-    Full {
-        /// The configured maximum.
-        max: usize,
-    },
-    /// A token is in use by another session, or by both sides.
-    #[error("a bind token of the offer is already in use")]
-    TokenInUse,
-}
-
-/// A side of a session in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct SideKey {
-    slot: usize,
-    second: bool,
-}
-
-#[derive(Debug)]
-struct TableSession {
-    id: SessionId,
-    /// Until when a side that was never bound may bind, and the session lives without any binding.
-    until: Instant,
-    sides: [ForwardedSide; 2],
-    /// When its valid entry in the heap is due; others of it are leftovers.
-    queued: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct ForwardedSide {
-    token: BindToken,
-    key: BindKey,
-    lifetime: Duration,
-    lifetime_s: u16,
-    last_nonce: u64,
-    bound: Option<BoundAddress>,
-    bytes: TokenBucket,
-    packets: TokenBucket,
-    counters: SideCounters,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct BoundAddress {
-    addr: SocketAddr,
-    dst_ip: Option<IpAddr>,
-    expires: Instant,
-}
-
-impl ForwardedSide {
-    fn new(grant: BindGrant, now: Instant) -> Self {
-        let limits = grant.limits;
-        Self {
-            token: grant.token,
-            key: grant.key,
-            lifetime: Duration::from_secs(grant.lifetime_s.into()),
-            lifetime_s: grant.lifetime_s,
-            last_nonce: 0,
-            bound: None,
-            bytes: TokenBucket::new(limits.bytes_per_s, LEAST_BURST_BYTES, now),
-            packets: TokenBucket::new(limits.packets_per_s.into(), LEAST_BURST_PACKETS, now),
-            counters: SideCounters::default(),
-        }
-    }
-
-    /// Takes from the limits, all or nothing, and counts.
-    fn admit(&mut self, now: Instant, packets: u64, bytes: u64) -> bool {
-        if !self.packets.has(now, packets) || !self.bytes.has(now, bytes) {
-            return false;
-        }
-        self.packets.take(packets);
-        self.bytes.take(bytes);
-        self.counters.packets += packets;
-        self.counters.bytes += bytes;
-        true
-    }
-}
-
-impl TableSession {
-    fn side(&mut self, second: bool) -> &mut ForwardedSide {
-        let [first, other] = &mut self.sides;
-        if second { other } else { first }
-    }
-
-    /// When the session has to be looked at next: a binding runs out, or the session itself does.
-    fn next_deadline(&self) -> Instant {
-        let first_expiry = self.sides.iter().filter_map(|side| Some(side.bound?.expires)).min();
-        first_expiry.unwrap_or(self.until)
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct ForwardTable {
-    sessions: Vec<Option<TableSession>>,
-    free: Vec<usize>,
-    by_id: HashMap<SessionId, usize>,
+    sessions: SlotTable<TableSession>,
+    by_id: HashMap<SessionId, SlotIndex>,
     by_token: HashMap<BindToken, SideKey>,
     by_source: HashMap<SocketAddr, SideKey>,
     /// One valid entry per session, at a time no later than its next deadline.
-    deadlines: BinaryHeap<Reverse<(Instant, usize, SessionId)>>,
+    deadlines: BinaryHeap<Reverse<(Instant, SlotIndex, SessionId)>>,
     cids: ControlCids,
     cookie_key: [u8; 32],
     started: Instant,
@@ -273,8 +71,7 @@ impl ForwardTable {
         now: Instant,
     ) -> Self {
         Self {
-            sessions: Vec::new(),
-            free: Vec::new(),
+            sessions: SlotTable::default(),
             by_id: HashMap::new(),
             by_token: HashMap::new(),
             by_source: HashMap::new(),
@@ -326,26 +123,18 @@ impl ForwardTable {
 
     fn insert(&mut self, session: TableSession, tokens: [BindToken; 2]) {
         let id = session.id;
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.sessions.push(None);
-                self.sessions.len() - 1
-            }
-        };
+        let slot = self.sessions.insert(session);
         for (token, second) in tokens.into_iter().zip([false, true]) {
             self.by_token.insert(token, SideKey { slot, second });
         }
         self.by_id.insert(id, slot);
-        if let Some(place) = self.sessions.get_mut(slot) {
-            *place = Some(session);
-        }
         self.queue(slot);
     }
 
     /// Sees to it that the session is looked at by its next deadline.
-    fn queue(&mut self, slot: usize) {
-        let Some(session) = self.sessions.get_mut(slot).and_then(Option::as_mut) else { return };
+    fn queue(&mut self, slot: SlotIndex) {
+        // None when it has just ended.
+        let Some(session) = self.sessions.get_mut(slot) else { return };
         let deadline = session.next_deadline();
         if session.queued.is_none_or(|queued| deadline < queued) {
             session.queued = Some(deadline);
@@ -356,21 +145,19 @@ impl ForwardTable {
     /// Ends a session and its bindings, at once; what it counted.
     pub fn end_session(&mut self, id: SessionId) -> Option<SessionCounters> {
         let slot = self.by_id.remove(&id)?;
-        let session = self.sessions.get_mut(slot)?.take()?;
-        self.free.push(slot);
+        let session = self.sessions.remove(slot)?;
         for side in &session.sides {
             self.by_token.remove(&side.token);
             if let Some(binding) = side.bound {
                 self.by_source.remove(&binding.addr);
             }
         }
-        Some(counters_of(&session))
+        Some(session.counters())
     }
 
     /// What a session's sides sent, in the order of the offer.
     pub fn counters(&self, id: SessionId) -> Option<SessionCounters> {
-        let session = self.sessions.get(*self.by_id.get(&id)?)?.as_ref()?;
-        Some(counters_of(session))
+        self.sessions.held(*self.by_id.get(&id)?).map(TableSession::counters)
     }
 
     /// The counters since the start.
@@ -400,7 +187,8 @@ impl ForwardTable {
                 return;
             }
             self.deadlines.pop();
-            let session = self.sessions.get_mut(slot).and_then(Option::as_mut);
+            // Entries of sessions that are over stay in the heap until here.
+            let session = self.sessions.get_mut(slot);
             let valid = |session: &&mut TableSession| session.id == id && session.queued == Some(at);
             if let Some(session) = session.filter(valid) {
                 session.queued = None;
@@ -410,8 +198,8 @@ impl ForwardTable {
         }
     }
 
-    fn expire(&mut self, now: Instant, slot: usize) {
-        let Some(session) = self.sessions.get_mut(slot).and_then(Option::as_mut) else { return };
+    fn expire(&mut self, now: Instant, slot: SlotIndex) {
+        let Some(session) = self.sessions.held_mut(slot) else { return };
         let mut any_bound = false;
         for side in &mut session.sides {
             match side.bound {
@@ -517,7 +305,7 @@ impl ForwardTable {
         bytes: u64,
         is_final: bool,
     ) -> Result<ForwardRoute, DropReason> {
-        let session = self.sessions.get_mut(side.slot).and_then(Option::as_mut).ok_or(DropReason::Unbound)?;
+        let session = self.sessions.held_mut(side.slot).ok_or(DropReason::Unbound)?;
         let alive = |binding: &BoundAddress| binding.expires > now;
         session.side(side.second).bound.filter(alive).ok_or(DropReason::Unbound)?;
         let peer = session.side(!side.second).bound.filter(alive).ok_or(DropReason::PeerUnbound)?;
@@ -552,7 +340,7 @@ impl ForwardTable {
     ) -> Option<BindReply> {
         let (token, nonce) = (sealed.token, sealed.nonce);
         let at = *self.by_token.get(&token)?;
-        let session = self.sessions.get_mut(at.slot)?.as_mut()?;
+        let session = self.sessions.held_mut(at.slot)?;
         let until = session.until;
         let side = session.side(at.second);
         let packet = sealed.open(&side.key)?;
@@ -581,7 +369,7 @@ impl ForwardTable {
             }
             BindPacket::Challenge { .. } | BindPacket::Bound { .. } | BindPacket::Ack => return None,
         };
-        let side = self.sessions.get_mut(at.slot)?.as_mut()?.side(at.second);
+        let side = self.sessions.held_mut(at.slot)?.side(at.second);
         side.last_nonce = nonce;
         Some(BindReply::new(&answer.seal(token, nonce, &side.key)))
     }
@@ -590,12 +378,12 @@ impl ForwardTable {
         // The side that was bound there before no longer receives there: the newcomer has just shown that it does.
         if let Some(before) = self.by_source.insert(src, at)
             && before != at
-            && let Some(session) = self.sessions.get_mut(before.slot).and_then(Option::as_mut)
+            && let Some(session) = self.sessions.held_mut(before.slot)
         {
             session.side(before.second).bound = None;
             session.until = session.until.max(now + LINGER);
         }
-        let session = self.sessions.get_mut(at.slot)?.as_mut()?;
+        let session = self.sessions.held_mut(at.slot)?;
         let side = session.side(at.second);
         let expires = now + side.lifetime;
         if let Some(old) = side.bound.replace(BoundAddress { addr: src, dst_ip, expires })
@@ -651,12 +439,8 @@ impl ForwardTable {
     }
 
     fn session_mut(&mut self, id: SessionId) -> Option<&mut TableSession> {
-        self.sessions.get_mut(*self.by_id.get(&id)?)?.as_mut()
+        self.sessions.held_mut(*self.by_id.get(&id)?)
     }
-}
-
-fn counters_of(session: &TableSession) -> SessionCounters {
-    session.sides.each_ref().map(|side| SideCounters { bound: side.bound.map(|b| b.addr), ..side.counters })
 }
 
 #[cfg(test)]

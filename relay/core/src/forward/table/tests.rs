@@ -1,6 +1,7 @@
 //! The table in virtual time, honest and hostile.
 
 use nearhand_proto::forward::RateLimits;
+use nearhand_proto::forward::packet::PACKET_LEN;
 use rand_core::{OsRng, RngCore};
 
 use super::*;
