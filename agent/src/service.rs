@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::message::control::DeviceFacts;
-use nearhand_proto::text;
 use sysinfo::System;
 use tokio::task::JoinSet;
 
@@ -86,6 +85,6 @@ impl AgentService {
 
 /// What this device tells about itself.
 pub(crate) fn facts() -> DeviceFacts {
-    let known = |value: Option<String>| text::one_line(value.as_deref().unwrap_or("unknown"), 64);
+    let known = |value: Option<String>| value.as_deref().unwrap_or("unknown").into();
     DeviceFacts { hostname: known(System::host_name().ok()), os: known(System::long_os_version().ok()) }
 }

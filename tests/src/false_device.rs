@@ -43,7 +43,7 @@ pub(crate) async fn play(shared: Arc<HostileContext>, bind: BindGrant, skip: boo
     let ready = SessionReady {
         program: ProgramInfo::this(),
         confirmation,
-        facts: DeviceFacts { hostname: "trust me".to_owned(), os: "none".to_owned() },
+        facts: DeviceFacts { hostname: "trust me".into(), os: "none".into() },
         offers: Capabilities::NONE.with(Capability::Diagnostics),
         granted: Vec::new(),
         audit: shared.impostor.sign(&AuditHead::EMPTY)?,

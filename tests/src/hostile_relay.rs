@@ -394,7 +394,7 @@ impl HostileContext {
                     id: first.key.device_id(),
                     credential: credential.clone(),
                     facts: facts.clone(),
-                    version: "0".to_owned(),
+                    version: "0".into(),
                     online: true,
                     last_seen: now,
                 })

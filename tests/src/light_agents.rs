@@ -242,7 +242,7 @@ impl LightAgent {
         let key = SecretKey::generate(&mut OsRng);
         let (invite, one_time) = invite(organisation, Role::Device, &format!("pc-{number}"))?;
         let credential = Credential::join(invite, &one_time, &key.public(), now())?;
-        let facts = DeviceFacts { hostname: format!("pc-{number}"), os: "Debian GNU/Linux 12".to_owned() };
+        let facts = DeviceFacts { hostname: format!("pc-{number}").into(), os: "Debian GNU/Linux 12".into() };
         let join = RelayRequest::Join { credential: credential.clone(), facts: Some(facts.clone()) };
         admit(&relay, &key, &join).await?;
         Ok(Self { relay, key, credential, facts })

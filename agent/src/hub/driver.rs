@@ -338,7 +338,7 @@ impl Hub {
         let chat = |session| state.handles.get(&session).map(newest_chat).unwrap_or_default();
         AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: text::one_line(&label.unwrap_or_else(|| self.facts.hostname.clone()), 64),
+            device: text::one_line(&label.unwrap_or_else(|| self.facts.hostname.to_string()), 64),
             organisation: text::one_line(&identity.organisation_name, 64),
             relay: identity.relay.to_string(),
             connected: problem.is_none(),

@@ -70,7 +70,7 @@ impl HubBench {
             organisation_name: "Acme".to_owned(),
             credential: None,
         };
-        let facts = DeviceFacts { hostname: "pc-1".to_owned(), os: "Linux".to_owned() };
+        let facts = DeviceFacts { hostname: "pc-1".into(), os: "Linux".into() };
         let (permits, permitted) = std_mpsc::channel();
         let key = home.key().unwrap();
         let signed = key.sign(&AuditHead::EMPTY).unwrap();

@@ -16,7 +16,6 @@ use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{DeviceFacts, PAGE, RelayHello, RelayRefusal, RelayWelcome};
-use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -26,8 +25,6 @@ use crate::registry::limits::{BucketRate, RateBucket};
 
 /// How often a claim may be tried, over all callers: the secret has 256 bits, so this only bounds the work.
 const CLAIMS: BucketRate = BucketRate { burst: 20, every_ms: 1000 };
-/// Longest host name or system name kept of a device, in characters.
-const MAX_FACT: usize = 64;
 
 /// What the operator allows.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +181,7 @@ impl Admission {
         if self.organisation.is_none() {
             return Err(RelayRefusal::Unclaimed);
         }
-        let caller = Caller::Guest(neutral(facts).hostname.into_boxed_str());
+        let caller = Caller::Guest(facts.hostname.as_str().into());
         Ok(AdmittedCaller { caller, longer_chain: false })
     }
 
@@ -379,19 +376,11 @@ pub fn claim_hash(secret: &[u8; 32]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// A device's facts without anything that could harm who reads them.
-pub fn neutral(facts: &DeviceFacts) -> DeviceFacts {
-    DeviceFacts {
-        hostname: text::one_line(&facts.hostname, MAX_FACT),
-        os: text::one_line(&facts.os, MAX_FACT),
-    }
-}
-
 /// The refusal for a credential, in this program's own words only.
 fn refused(error: &CredentialError) -> RelayRefusal {
     match error {
         CredentialError::Revoked => RelayRefusal::Revoked,
-        other => RelayRefusal::Credential(other.to_string()),
+        other => RelayRefusal::Credential(other.to_string().into()),
     }
 }
 

@@ -11,6 +11,7 @@ use nearhand_proto::message::alarms::{
     AlarmAction, AlarmActor, AlarmFilter, MAX_FOLLOW_MS, MaintenanceWindow, NewMaintenanceWindow,
 };
 use nearhand_proto::message::control::{PAGE, RelayRefusal, RelayReply};
+use nearhand_proto::peer_text::PeerText;
 use nearhand_proto::text;
 use nearhand_relay_core::caller::PeerId;
 
@@ -42,7 +43,7 @@ fn site(ip: IpAddr) -> String {
     }
 }
 
-fn invalid(what: impl Into<String>) -> RelayRefusal {
+fn invalid(what: impl Into<PeerText>) -> RelayRefusal {
     RelayRefusal::Invalid { what: what.into() }
 }
 

@@ -8,8 +8,7 @@ use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
     CloseCode, DeviceFacts, HELLO_LIMIT, RelayHello, RelayRefusal, RelayReply, RelayRequest,
 };
-use nearhand_proto::text;
-use nearhand_relay_core::admission::{AdmittedCaller, neutral};
+use nearhand_relay_core::admission::AdmittedCaller;
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
@@ -23,8 +22,6 @@ use crate::store::{SeenPeer, StoreWrite, StoredMember};
 
 /// How long a newcomer may stay: as long as somebody may need to type a name in between.
 const NEWCOMER_STAY: Duration = Duration::from_secs(120);
-/// Longest version text kept of a program, in characters.
-const MAX_VERSION: usize = 32;
 
 /// A connection whose hello was accepted. When it is dropped for any reason (its end, an eviction, a welcome
 /// that could not be sent), its peer is no longer here.
@@ -84,15 +81,15 @@ pub(super) async fn hello(
     }
 }
 
-/// What a hello says beyond who it is, made safe.
+/// What a hello says beyond who it is.
 fn said(hello: &RelayHello) -> (String, Option<DeviceFacts>) {
     let (program, facts): (&ProgramInfo, _) = match hello {
         RelayHello::Device { program, facts, .. } | RelayHello::Guest { program, facts } => {
-            (program, Some(neutral(facts)))
+            (program, Some(facts.clone()))
         }
         RelayHello::Person { program, .. } | RelayHello::Newcomer { program } => (program, None),
     };
-    (text::one_line(&program.version, MAX_VERSION), facts)
+    (program.version.to_string(), facts)
 }
 
 async fn admit(

@@ -18,7 +18,7 @@ use crate::store::{HelpWrite, NewHelpRequest, StoreWrite, WriteOutcome};
 const FIRST: usize = 50;
 
 fn invalid(what: &str) -> RelayRefusal {
-    RelayRefusal::Invalid { what: what.to_owned() }
+    RelayRefusal::Invalid { what: what.into() }
 }
 
 impl ControlPlane {
@@ -45,7 +45,7 @@ impl ControlPlane {
                 self.place(number).await.map(|(_, place)| RelayReply::Help(place))
             }
             WriteOutcome::Done | WriteOutcome::Conflict => {
-                Err(RelayRefusal::Full { what: "requests for help".to_owned() })
+                Err(RelayRefusal::Full { what: "requests for help".into() })
             }
         }
     }

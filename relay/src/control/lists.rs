@@ -54,7 +54,7 @@ impl ControlPlane {
                 id: row.id,
                 credential: row.credential,
                 facts: row.facts,
-                version: row.version,
+                version: row.version.into(),
                 last_seen: row.last_seen,
             })
             .collect();

@@ -10,7 +10,7 @@ use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::control::{
     CloseCode, CloseOutcome, DeviceFacts, RelayPush, RelayRefusal, RelayReply,
 };
-use nearhand_relay_core::admission::{JoinDecision, neutral};
+use nearhand_relay_core::admission::JoinDecision;
 use nearhand_relay_core::caller::PeerId;
 
 use super::plane::{CLAIM, ConnectedPeer, ControlPlane, now_unix, storage};
@@ -98,7 +98,7 @@ impl ControlPlane {
             None,
             format!("by invite {} with key {}", who.invite.id, peer.key),
         );
-        let facts_stored = facts.as_ref().map(neutral);
+        let facts_stored = facts.clone();
         let member = StoredMember {
             who: Arc::clone(&who),
             credential: credential.clone(),

@@ -286,7 +286,7 @@ fn device_row(row: &AnyRow) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
         id: parse(&text(row, "id")?, "devices")?,
         credential: from_text(&text(row, "credential")?, "devices")?,
-        facts: DeviceFacts { hostname: text(row, "hostname")?, os: text(row, "os")? },
+        facts: DeviceFacts { hostname: text(row, "hostname")?.into(), os: text(row, "os")?.into() },
         version: text(row, "version")?,
         last_seen: millis(big(row, "last_seen")?),
     })
@@ -304,9 +304,9 @@ fn session_row(row: &AnyRow) -> Result<SessionRow, StoreError> {
     Ok(SessionEntry {
         id: parse(&text(row, "id")?, "sessions")?,
         technician: parse(&text(row, "technician")?, "sessions")?,
-        technician_name: text(row, "technician_name")?,
+        technician_name: text(row, "technician_name")?.into(),
         device: peer.device(),
-        device_name: text(row, "device_name")?,
+        device_name: text(row, "device_name")?.into(),
         attended: big(row, "attended")? != 0,
         opened: millis(big(row, "opened_at")?),
         ended,

@@ -448,8 +448,8 @@ async fn join(tx: &mut Transaction<'_, Any>, member: &StoredMember) -> Result<Wr
         )
         .bind(id.to_string())
         .bind(credential)
-        .bind(facts.as_ref().map(|f| f.hostname.clone()).unwrap_or_default())
-        .bind(facts.as_ref().map(|f| f.os.clone()).unwrap_or_default())
+        .bind(facts.as_ref().map(|f| f.hostname.to_string()).unwrap_or_default())
+        .bind(facts.as_ref().map(|f| f.os.to_string()).unwrap_or_default())
         .bind(member.version.clone())
         .bind(at)
         .bind(at),
@@ -579,8 +579,8 @@ async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &SeenPeer) -> Result<(),
             "UPDATE devices SET last_seen = $1, hostname = $2, os = $3, version = $4 WHERE id = $5",
         )
         .bind(at)
-        .bind(facts.hostname.clone())
-        .bind(facts.os.clone())
+        .bind(facts.hostname.to_string())
+        .bind(facts.os.to_string())
         .bind(version.clone())
         .bind(id.to_string()),
         (PeerId::Device(id), _) => {

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod invitation;
 pub mod message;
 pub mod pake;
+pub mod peer_text;
 pub mod recording_signature;
 pub mod runbook;
 pub mod session_side;

@@ -90,9 +90,9 @@ fn device(
         last_seen: entry.last_seen.to_string(),
         valid_until: who.map(|w| w.invite.valid_until.to_string()),
         met: known.find(entry.id).is_some(),
-        hostname: entry.facts.hostname,
-        os: entry.facts.os,
-        version: entry.version,
+        hostname: entry.facts.hostname.into_string(),
+        os: entry.facts.os.into_string(),
+        version: entry.version.into_string(),
     }
 }
 

@@ -71,10 +71,10 @@ impl TechnicianSession {
         }
         let mut evidence = SessionEvidence::open(relay.home(), id)?;
         evidence.head(&ready.audit, &peer.device)?;
-        let name = verified.as_ref().map_or_else(|| ready.facts.hostname.clone(), |d| d.label.clone());
+        let name = verified.as_ref().map_or_else(|| ready.facts.hostname.to_string(), |d| d.label.clone());
         let device = SessionDevice {
             name: text::one_line(&name, 64),
-            os: text::one_line(&ready.facts.os, 64),
+            os: ready.facts.os.to_string(),
             offers: ready.offers,
             enrolled: verified.is_some(),
         };

@@ -7,6 +7,7 @@ use nearhand_proto::credential::RevocationList;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
 use nearhand_proto::message::control::{RelayPush, RelayPushReply, RelayRefusal};
+use nearhand_proto::peer_text::PeerText;
 use nearhand_transport::key_file;
 use rand_core::OsRng;
 
@@ -131,7 +132,7 @@ async fn refusals_have_their_codes() {
         (RelayRefusal::NotAllowed, 6),
         (RelayRefusal::Revoked, 13),
         (RelayRefusal::Storage, 20),
-        (RelayRefusal::Version { relay: "9\u{1b}[2J".into() }, 16),
+        (RelayRefusal::Version { relay: PeerText::forged("9\u{1b}[2J") }, 16),
     ] {
         relay.state.lock().unwrap().refuse = Some(refusal);
         let ran = admin.run(&["devices"]).await;

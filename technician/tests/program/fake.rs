@@ -203,7 +203,8 @@ impl FakeRelayState {
 
     fn judge(&self, key: &PublicKey, shown: &Credential) -> Result<(), RelayRefusal> {
         let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
-        let who = shown.verify(&organisation, now()).map_err(|e| RelayRefusal::Credential(e.to_string()))?;
+        let who =
+            shown.verify(&organisation, now()).map_err(|e| RelayRefusal::Credential(e.to_string().into()))?;
         assert_eq!(who.key(), *key, "a credential must end in the handshake's key");
         if self.retirements.iter().any(|r| r.open(key).is_ok()) {
             return Err(RelayRefusal::Revoked);

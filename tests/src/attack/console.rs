@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::peer_text::PeerText;
 use nearhand_report::parse;
 use serde_json::Value;
 
@@ -112,7 +113,7 @@ pub(super) fn markup_in_every_field(trial: &AttackTrial) -> Result<()> {
     ensure!(whole.replaced > 10, "markup was taken in {} places only", whole.replaced);
     // To a real client, from a device of the organisation.
     let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
-    let facts = DeviceFacts { hostname: MARKUP.to_owned(), os: MARKUP.to_owned() };
+    let facts = DeviceFacts { hostname: PeerText::forged(MARKUP), os: PeerText::forged(MARKUP) };
     let device = wire.enrol_as(&site.enrolment("marked")?, facts.clone())?;
     let _hostile = HostileDevice::start(
         &wire,

@@ -82,7 +82,7 @@ pub(super) fn hostile_pictures(trial: &AttackTrial) -> Result<()> {
     trial.at_most("held for a 65535² frame", number(held), "bytes", HELD_AT_ONCE)?;
     let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     for (name, frame) in [("huge", huge), ("cut", cut), ("noise", noise), ("ones", vec![0xff; 20_000])] {
-        let facts = DeviceFacts { hostname: name.to_owned(), os: "none".to_owned() };
+        let facts = DeviceFacts { hostname: name.into(), os: "none".into() };
         let device = wire.enrol_as(&site.enrolment(name)?, facts.clone())?;
         let _hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Frame(frame))?;
         let out = site.directory("pictures")?.join(format!("{name}.png"));

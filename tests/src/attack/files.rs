@@ -7,6 +7,7 @@ use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::message::session::{
     self, ChatFrame, FromTechnician, REPORT_LIMIT, StreamAnswer, StreamOpen,
 };
+use nearhand_proto::peer_text::PeerText;
 
 use super::fixtures::{session, with_eve};
 use super::{AttackTrial, number};
@@ -41,7 +42,7 @@ pub(super) fn a_file_stream(_trial: &AttackTrial) -> Result<()> {
 /// A device that sends without end where a report belongs.
 pub(super) fn a_report_without_end(trial: &AttackTrial) -> Result<()> {
     let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
-    let facts = DeviceFacts { hostname: "endless".to_owned(), os: "none".to_owned() };
+    let facts = DeviceFacts { hostname: "endless".into(), os: "none".into() };
     let device = wire.enrol_as(&site.enrolment("endless")?, facts.clone())?;
     let hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Endless)?;
     let out = site.directory("report")?;
@@ -56,7 +57,7 @@ pub(super) fn a_report_without_end(trial: &AttackTrial) -> Result<()> {
 
 pub(super) fn names_that_steer(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(false)?;
-    let facts = DeviceFacts { hostname: STEERING.to_owned(), os: STEERING.to_owned() };
+    let facts = DeviceFacts { hostname: PeerText::forged(STEERING), os: PeerText::forged(STEERING) };
     let device = wire.enrol_as(&site.enrolment("named")?, facts.clone())?;
     let _hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Report(b"{}".to_vec()))?;
     let mut console = agent.watch(&["--no-code"])?;

@@ -24,6 +24,7 @@ use nearhand_proto::message::control::{
     ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, OpenedSession, RelayHello, RelayPush, RelayPushReply,
     RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionTarget,
 };
+use nearhand_proto::peer_text::PeerText;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::control::{CLAIM, ControlLimits, SilenceLimits};
 use nearhand_relay::notify::sender::ReceiverSender;
@@ -152,7 +153,7 @@ pub fn session_id() -> SessionId {
 }
 
 pub fn facts() -> DeviceFacts {
-    DeviceFacts { hostname: "till\u{1b}[2J-3".into(), os: "Linux".into() }
+    DeviceFacts { hostname: PeerText::forged("till\u{1b}[2J-3"), os: "Linux".into() }
 }
 
 /// An organisation and what its first administrator does.

@@ -9,10 +9,10 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::program::ProgramInfo;
+use super::program::{MAX_VERSION, ProgramInfo};
 use crate::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
 use crate::audit::{AuditHead, AuditRow};
-use crate::credential::{Credential, Retirement, RevocationList};
+use crate::credential::{Credential, MAX_NAME, Retirement, RevocationList};
 use crate::forward::BindGrant;
 use crate::id::{DeviceId, Fingerprint, SessionId, StreamId, TechnicianId};
 use crate::identity::{PublicKey, Signed};
@@ -21,6 +21,7 @@ use crate::message::alarms::{
     AlarmAction, AlarmEntry, AlarmFilter, AlarmHistoryEntry, MaintenanceWindow, NewMaintenanceWindow,
 };
 use crate::message::help::{FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback};
+use crate::peer_text::PeerText;
 use crate::support_code::RoutingDigits;
 use crate::time::UnixMillis;
 use crate::wire::at_most;
@@ -33,6 +34,8 @@ pub const HELLO_LIMIT: usize = 8 * 1024;
 pub const FRAME_LIMIT: usize = 256 * 1024;
 /// Most entries in one answer that lists something.
 pub const PAGE: usize = 200;
+/// Longest host name, operating system or label of a device, in characters.
+pub const MAX_FACT: usize = 64;
 /// How long one request may take.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// An idle control connection is lost after this long without a packet.
@@ -73,13 +76,13 @@ pub enum RelayHello {
     },
 }
 
-/// What a device reports about itself. Hostile text: shown only through [`crate::text`].
+/// What a device reports about itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceFacts {
     /// The device's host name.
-    pub hostname: String,
+    pub hostname: PeerText<MAX_FACT>,
     /// Operating system with version.
-    pub os: String,
+    pub os: PeerText<MAX_FACT>,
 }
 
 /// The relay's answer to a hello it accepts.
@@ -338,7 +341,7 @@ pub enum RelayRefusal {
     WrongClaim,
     /// The credential doesn't verify under the organisation's key.
     #[error("the credential does not count here: {0}")]
-    Credential(String),
+    Credential(PeerText),
     /// The credential was revoked.
     #[error("this key was revoked by the organisation")]
     Revoked,
@@ -379,7 +382,7 @@ pub enum RelayRefusal {
     #[error("the relay is at its limit of {what}: tell its operator")]
     Full {
         /// The limit that is reached.
-        what: String,
+        what: PeerText,
     },
     /// The relay can't write its database, so it takes on nothing new.
     #[error(
@@ -394,7 +397,7 @@ pub enum RelayRefusal {
     #[error("versions do not fit: the relay runs {relay}")]
     Version {
         /// The relay's version.
-        relay: String,
+        relay: PeerText<MAX_VERSION>,
     },
     /// The relay is about to stop.
     #[error("the relay is shutting down")]
@@ -412,7 +415,7 @@ pub enum RelayRefusal {
     #[error("the request is outside its limits: {what}")]
     Invalid {
         /// What, in words.
-        what: String,
+        what: PeerText,
     },
     /// Nobody waits under that number any more.
     #[error("nobody waits under that number: it is closed, or somebody else has it (`nearhand queue --all`)")]
@@ -438,7 +441,7 @@ pub struct DeviceEntry {
     /// What it says of itself.
     pub facts: DeviceFacts,
     /// Its program's version.
-    pub version: String,
+    pub version: PeerText<MAX_VERSION>,
     /// Whether it is connected.
     pub online: bool,
     /// When it was last connected.
@@ -505,11 +508,11 @@ pub struct SessionEntry {
     /// Id of the technician.
     pub technician: TechnicianId,
     /// The technician's name.
-    pub technician_name: String,
+    pub technician_name: PeerText<MAX_NAME>,
     /// The device, if it is enrolled.
     pub device: Option<DeviceId>,
     /// The device's label or host name.
-    pub device_name: String,
+    pub device_name: PeerText<MAX_FACT>,
     /// By support code.
     pub attended: bool,
     /// When it was opened.

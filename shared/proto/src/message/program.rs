@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::peer_text::PeerText;
+
+/// Longest version of a program, in characters.
+pub(super) const MAX_VERSION: usize = 40;
+
 /// What a program says of itself in a hello.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProgramInfo {
     /// Its version, for people.
-    pub version: String,
+    pub version: PeerText<MAX_VERSION>,
     /// Which variants it reads beyond those of the first release: one bit for each addition, given out once, as a
     /// constant of this type, and never used for something else. No bit is given out yet. A peer sends such a variant
     /// only if the bit is set, and ignores bits that it doesn't know.
@@ -21,7 +26,7 @@ impl ProgramInfo {
 
     /// The program that is running: its version, and the additions that it reads.
     pub fn this() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: 0 }
+        Self { version: env!("CARGO_PKG_VERSION").into(), features: 0 }
     }
 }
 
@@ -49,7 +54,7 @@ mod tests {
     const ASK_FOR: u64 = 1;
 
     fn program(features: u64) -> ProgramInfo {
-        ProgramInfo { version: "0.0.0".to_owned(), features }
+        ProgramInfo { version: "0.0.0".into(), features }
     }
 
     #[test]
