@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod consent;
+pub mod display_owner;
 pub mod gate;
 pub mod policy;
 pub mod record;

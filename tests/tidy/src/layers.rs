@@ -132,7 +132,12 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "asks a desktop process for one picture",
     },
-    Driver { at: "agent/desktop/src/find.rs", may: &[Async, Clock], because: "asks logind over D-Bus" },
+    Driver { at: "agent/desktop/src/find/mod.rs", may: &[Async], because: "looks for the display" },
+    Driver {
+        at: "agent/desktop/src/find/logind.rs",
+        may: &[Async, Clock],
+        because: "asks logind over D-Bus",
+    },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
         at: "agent/diagnostics/src/facts/**",
@@ -292,6 +297,9 @@ pub const CORES: &[&str] = &[
     "agent/src/alarm/readings/**",
     "agent/desktop/src/damage/**",
     "agent/desktop/src/drawing/**",
+    "agent/desktop/src/find/access.rs",
+    "agent/desktop/src/find/decide.rs",
+    "agent/desktop/src/find/seen.rs",
     "agent/desktop/src/input/**",
     "agent/desktop/src/keys/**",
     "agent/desktop/src/precedence/**",
