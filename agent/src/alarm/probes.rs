@@ -5,7 +5,6 @@
 //! are listened to and cost nothing while nothing happens.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -156,8 +155,8 @@ async fn gateway(every: Duration, context: Arc<CollectContext>, orders: Sender<A
     loop {
         let routes = facts::glance(FactSource::Routes, &context);
         if let Ok(SourceFacts::Routes(routes)) = routes
-            && let Some(address) = routes.v4.iter().find_map(|route| route.gateway.parse::<IpAddr>().ok())
-            && let Ok(times) = echo::series(address, ECHOES, echo::PATIENCE, &context.programs).await
+            && let Some(gateway) = routes.gateway()
+            && let Ok(times) = echo::series(gateway, ECHOES, echo::PATIENCE, &context.programs).await
         {
             let lost = ECHOES.saturating_sub(u32::try_from(times.len()).unwrap_or(ECHOES));
             let loss = f64::from(lost) * 100.0 / f64::from(ECHOES);

@@ -55,8 +55,11 @@ pub(crate) fn readings(gathered: &SourceFacts) -> Vec<SensorReading> {
             vec![of("raid.missing", missing.collect())]
         }
         SourceFacts::Dns(found) => {
-            // RFC 1035, 4.1.1: it can't (2), or doesn't want to (5).
-            let can_not = |server: &DnsServer| !server.code.is_some_and(|code| code != 2 && code != 5);
+            // RFC 1035, 4.1.1: it can't (2), or doesn't want to (5), which one that is for a VPN's names may.
+            let can_not = |server: &DnsServer| {
+                let refuses = |code| (code == 2 || code == 5) && server.only_for.is_none();
+                server.code.is_none_or(refuses)
+            };
             let silent = found.iter().map(|server| (server.address.clone(), truth(can_not(server))));
             vec![of("dns.silent", silent.collect())]
         }

@@ -1,6 +1,26 @@
-//! Facts about the network. Types only.
+//! Facts about the network. Types only, and what follows from them without judging.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
+
+/// How an interface comes to its packets, which decides what its state says about the way out.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub enum LinkShape {
+    /// Ethernet, Wi-Fi and the like, real or given to a guest or container.
+    #[default]
+    Adapter,
+    /// A switch in the kernel; it is up as soon as one of its ports is, be that a virtual machine.
+    Bridge,
+    /// Several adapters as one (bonding, teaming).
+    Bond,
+    /// Packets in other packets: a VPN. It can be up without any network below it.
+    Tunnel,
+    /// A modem or DSL line (PPP, WWAN).
+    DialUp,
+    /// Leads nowhere by design (`dummy`, `ifb`).
+    Dummy,
+}
 
 /// A network interface.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
@@ -9,8 +29,16 @@ pub struct NetworkInterface {
     pub name: String,
     /// `true` for real adapters, `false` for bridges, tunnels and the like.
     pub physical: bool,
+    /// How it comes to its packets.
+    pub shape: LinkShape,
+    /// Interfaces that it lies on: ports of a bridge, members of a bond, what a VLAN belongs to.
+    pub lower: Vec<String>,
+    /// The bridge or bond that it belongs to.
+    pub master: Option<String>,
     /// `up`, `down`, `dormant`, `unknown`.
     pub state: String,
+    /// Whether there is a signal on the line, where the driver tells.
+    pub carrier: Option<bool>,
     /// `true` where it is switched on.
     pub enabled: bool,
     /// Largest packet in bytes.
@@ -23,8 +51,10 @@ pub struct NetworkInterface {
     pub packets: u64,
     /// Broken packets received and sent since the start.
     pub errors: u64,
-    /// Packets dropped since the start.
-    pub dropped: u64,
+    /// Good packets that were lost here for want of room or time since the start: missed by the adapter, or not sent.
+    pub lost: u64,
+    /// Packets received that nobody here wanted since the start (unknown protocols, standby members of a bond). No fault.
+    pub unwanted: u64,
     /// Wi-Fi signal in dBm; `None` for wires.
     pub signal_dbm: Option<i64>,
     /// `true` for Wi-Fi.
@@ -47,8 +77,42 @@ pub struct DefaultRoute {
     pub interface: String,
     /// The gateway's address; empty on links without one.
     pub gateway: String,
+    /// Number of the interface, which a link-local gateway's address needs.
+    pub interface_index: u32,
     /// Lower is preferred.
     pub metric: u64,
+}
+
+impl DefaultRoutes {
+    /// The gateway to ask: that of the preferred route over IPv4, or else over IPv6. `None` where no route has one, as on
+    /// point-to-point links.
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.v4.iter().chain(&self.v6).find_map(DefaultRoute::gateway_address)
+    }
+}
+
+impl DefaultRoute {
+    fn gateway_address(&self) -> Option<SocketAddr> {
+        match self.gateway.parse::<IpAddr>().ok()? {
+            IpAddr::V6(address) => Some(SocketAddrV6::new(address, 0, 0, self.interface_index).into()),
+            address => Some(SocketAddr::new(address, 0)),
+        }
+    }
+}
+
+impl NetworkInterface {
+    /// `true` where it is switched on and, as far as the driver tells, has a signal.
+    pub fn is_up(&self) -> bool {
+        self.state == "up" || (self.state == "unknown" && self.enabled && self.carrier != Some(false))
+    }
+}
+
+/// An address of any interface, of the family of `peer`: where a socket for it begins.
+pub(super) fn unspecified(peer: SocketAddr) -> SocketAddr {
+    match peer.is_ipv4() {
+        true => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        false => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
 }
 
 /// Name resolution as configured.
@@ -60,7 +124,7 @@ pub struct ResolverConfig {
     pub upstream: Vec<String>,
     /// Well-known public names that the hosts file sends elsewhere.
     pub redirected: Vec<String>,
-    /// `true` where the hosts file names `localhost`.
+    /// `true` where the name `localhost` is found: in the hosts file, or made up by the system's resolver.
     pub has_localhost: bool,
     /// Lines of the hosts file.
     pub hosts_lines: usize,
@@ -95,8 +159,9 @@ pub struct GatewayReach {
     pub address: String,
     /// Milliseconds to its answer; `None` without one.
     pub answer_ms: Option<f64>,
-    /// `true` where its hardware address is known: it is there, even if it ignores echo requests.
-    pub neighbour: bool,
+    /// Whether its hardware address is known: then it is there, even if it ignores echo requests. `None` where that can't
+    /// be told.
+    pub neighbour: Option<bool>,
 }
 
 /// How a name server answers.
@@ -110,6 +175,8 @@ pub struct DnsServer {
     pub code: Option<u8>,
     /// Addresses in the answer.
     pub answers: u16,
+    /// The domains that it is asked for, where it isn't asked for all (split DNS of a VPN).
+    pub only_for: Option<String>,
 }
 
 /// A series of echo requests to one host.
@@ -160,6 +227,8 @@ pub struct TlsPeer {
 pub struct Ipv6Reach {
     /// `true` where an interface has a global address.
     pub global_address: bool,
+    /// `true` where there is a default route over IPv6.
+    pub routed: bool,
     /// The host tried.
     pub target: String,
     /// Milliseconds to a connection; `None` without one.

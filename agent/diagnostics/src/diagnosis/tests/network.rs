@@ -4,8 +4,8 @@ use nearhand_report::model::FindingStatus::{self, Fail, Info, Ok as Good, Skippe
 
 use super::worst;
 use crate::facts::network::{
-    DefaultRoute, DefaultRoutes, DnsServer, EchoRun, GatewayReach, Ipv6Reach, NetworkInterface, PortalAnswer,
-    ProxySettings, ResolverConfig, TcpCounters, TlsPeer, UdpTarget,
+    DefaultRoute, DefaultRoutes, DnsServer, EchoRun, GatewayReach, Ipv6Reach, LinkShape, NetworkInterface,
+    PortalAnswer, ProxySettings, ResolverConfig, TcpCounters, TlsPeer, UdpTarget,
 };
 
 fn wire() -> NetworkInterface {
@@ -35,12 +35,55 @@ fn links_are_up_fast_and_clean() {
     assert_eq!(of("network.speed", NetworkInterface { speed: None, ..wire() }), Skipped);
     let errors = [9, 10, 100].map(|errors| of("network.errors", NetworkInterface { errors, ..wire() }));
     assert_eq!(errors, [Good, Warn, Fail]);
-    let dropped = [499, 500].map(|dropped| of("network.errors", NetworkInterface { dropped, ..wire() }));
-    assert_eq!(dropped, [Good, Warn]);
+    let lost = [499, 500].map(|lost| of("network.errors", NetworkInterface { lost, ..wire() }));
+    assert_eq!(lost, [Good, Warn]);
+    assert_eq!(of("network.errors", NetworkInterface { unwanted: 6000, ..wire() }), Good);
     assert_eq!(
         [1400, 1399, 1279].map(|mtu| of("network.mtu", NetworkInterface { mtu, ..wire() })),
         [Good, Warn, Fail]
     );
+}
+
+#[test]
+fn what_is_up_with_the_cable_out_does_not_connect() {
+    let down = || NetworkInterface { state: "down".into(), carrier: Some(false), ..wire() };
+    let virtual_link = |name: &str, shape, lower: &[&str]| NetworkInterface {
+        name: name.into(),
+        physical: false,
+        shape,
+        lower: lower.iter().map(|name| (*name).to_owned()).collect(),
+        ..wire()
+    };
+    let bridge = |lower: &[&str]| virtual_link("virbr0", LinkShape::Bridge, lower);
+    let veth = || virtual_link("veth1", LinkShape::Adapter, &[]);
+    let tunnel =
+        || NetworkInterface { state: "unknown".into(), ..virtual_link("wg0", LinkShape::Tunnel, &[]) };
+    let of = |links: Vec<NetworkInterface>| worst("network.link", |f| f.links = Ok(links));
+    assert_eq!(of(vec![down(), bridge(&["veth1"]), veth(), tunnel()]), Fail);
+    assert_eq!(of(vec![down(), bridge(&["eth0"])]), Fail);
+    assert_eq!(of(vec![wire(), bridge(&["eth0"])]), Good);
+    assert_eq!(of(vec![down(), virtual_link("bond0", LinkShape::Bond, &["eth0"])]), Fail);
+    assert_eq!(of(vec![down(), virtual_link("ppp0", LinkShape::DialUp, &[])]), Good);
+    // A container has no real adapter.
+    assert_eq!([of(vec![veth()]), of(vec![tunnel()]), of(vec![bridge(&[])])], [Good, Good, Fail]);
+    // A container with its cable out and guests of its own, on a bridge that is up.
+    let port = || NetworkInterface { master: Some("virbr0".into()), ..veth() };
+    let out = || NetworkInterface { name: "eth0".into(), state: "lowerlayerdown".into(), ..veth() };
+    assert_eq!(of(vec![out(), bridge(&["veth1"]), port()]), Fail);
+    let by_bridge = worst("network.link", |f| {
+        f.links = Ok(vec![bridge(&["veth1"]), port()]);
+        let route = DefaultRoute { interface: "virbr0".into(), ..DefaultRoute::default() };
+        f.routes = Ok(DefaultRoutes { v4: vec![route], v6: vec![] });
+    });
+    assert_eq!(by_bridge, Good);
+    let unplugged = NetworkInterface { state: "unknown".into(), carrier: Some(false), ..wire() };
+    assert_eq!(of(vec![unplugged]), Fail);
+    // Interfaces that lie on each other in a circle end.
+    let circle = |name: &str, lower: &str| virtual_link(name, LinkShape::Bridge, &[lower]);
+    assert_eq!(of(vec![circle("a", "b"), circle("b", "a")]), Fail);
+    // What a tunnel drops, nobody wanted to read.
+    let dropping = NetworkInterface { lost: 9000, ..tunnel() };
+    assert_eq!(worst("network.errors", |f| f.links = Ok(vec![dropping])), Skipped);
 }
 
 #[test]
@@ -70,13 +113,14 @@ fn gateways_answer_or_are_known() {
             f.gateway = Ok(GatewayReach { address: "192.0.2.1".into(), answer_ms, neighbour });
         })
     };
-    assert_eq!([of(Some(99.0), true), of(Some(100.0), true)], [Good, Warn]);
-    assert_eq!([of(None, true), of(None, false)], [Good, Fail]);
+    assert_eq!([of(Some(99.0), Some(true)), of(Some(100.0), None)], [Good, Warn]);
+    assert_eq!([of(None, Some(true)), of(None, Some(false)), of(None, None)], [Good, Fail, Info]);
 }
 
 #[test]
 fn each_name_server_counts() {
-    let server = |ms, code| DnsServer { address: "x".into(), answer_ms: ms, code, answers: 1 };
+    let server =
+        |ms, code| DnsServer { address: "x".into(), answer_ms: ms, code, answers: 1, only_for: None };
     let of = |servers| worst("network.dns", |f| f.dns = Ok(servers));
     let good = || server(Some(20.0), Some(0));
     assert_eq!(of(vec![good(), server(Some(20.0), Some(3))]), Warn);
@@ -85,6 +129,12 @@ fn each_name_server_counts() {
     assert_eq!(of(vec![good(), server(Some(20.0), Some(2))]), Warn);
     assert_eq!(of(vec![server(None, None), server(Some(5.0), Some(5))]), Fail);
     assert_eq!(of(vec![server(Some(500.0), Some(0))]), Warn);
+    // A server for a VPN's own names refuses others, and is no substitute for one that answers for all.
+    let vpn = |ms, code| DnsServer { only_for: Some("corp.example".into()), ..server(ms, code) };
+    assert_eq!(of(vec![good(), vpn(Some(9.0), Some(5))]), Good);
+    assert_eq!(of(vec![good(), vpn(Some(9.0), Some(3))]), Good);
+    assert_eq!(of(vec![good(), vpn(None, None)]), Warn);
+    assert_eq!(of(vec![server(None, None), vpn(Some(9.0), Some(0))]), Fail);
 }
 
 #[test]
@@ -162,12 +212,13 @@ fn interception_is_a_certificate_of_nobody_public() {
 
 #[test]
 fn half_working_ipv6_is_worse_than_none() {
-    let of = |global_address, connect_ms| {
+    let of = |global_address, routed, connect_ms| {
         worst("network.ipv6", |f| {
-            f.ipv6 = Ok(Ipv6Reach { global_address, target: String::new(), connect_ms });
+            f.ipv6 = Ok(Ipv6Reach { global_address, routed, target: String::new(), connect_ms });
         })
     };
-    assert_eq!([of(true, Some(9.0)), of(false, None), of(true, None)], [Good, Info, Warn]);
+    assert_eq!([of(true, true, Some(9.0)), of(false, false, None)], [Good, Info]);
+    assert_eq!([of(true, true, None), of(true, false, None)], [Warn, Info]);
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn network(facts: &mut MachineFacts) {
     facts.echo = Ok(vec![EchoRun { sent: 20, ..EchoRun::default() }]);
     facts.portal = Ok(PortalAnswer { expected: 204, status: Some(302), ..PortalAnswer::default() });
     facts.tls = Ok(vec![TlsPeer { issuer: Some("x".into()), ..TlsPeer::default() }]);
-    facts.ipv6 = Ok(Ipv6Reach { global_address: true, ..Ipv6Reach::default() });
+    facts.ipv6 = Ok(Ipv6Reach { global_address: true, routed: true, ..Ipv6Reach::default() });
     facts.udp = Ok(vec![UdpTarget { found: true, ..UdpTarget::default() }]);
 }
 
@@ -458,7 +458,10 @@ pub(super) fn with_text(facts: MachineFacts, text: &str) -> MachineFacts {
         match value {
             serde_json::Value::String(old) => old.push_str(text),
             serde_json::Value::Array(items) => items.iter_mut().for_each(|item| spread(item, text)),
-            serde_json::Value::Object(items) => items.values_mut().for_each(|item| spread(item, text)),
+            // A shape is one of a closed list, not a text.
+            serde_json::Value::Object(items) => {
+                items.iter_mut().filter(|(key, _)| *key != "shape").for_each(|(_, item)| spread(item, text));
+            }
             _ => {}
         }
     }

@@ -118,6 +118,12 @@ async fn network_and_protection(source: FactSource, context: Arc<CollectContext>
         FactSource::Ports => files(c, SourceFacts::Ports, |c| net::ports(&c.root)).await,
         FactSource::Sshd => files(c, SourceFacts::Sshd, |c| protection::sshd(&c.root)).await,
         FactSource::FileModes => files(c, SourceFacts::FileModes, |c| account::file_modes(&c.root)).await,
+        FactSource::Echo => {
+            let routes = net::require_route(&context.root)?;
+            let targets = net::echo_targets(&routes, &context.targets);
+            let runs = probe::echo::runs(targets, context.patience, &context.programs).await?;
+            Ok(SourceFacts::Echo(Box::new(runs)))
+        }
         _ => {
             net::require_route(&context.root)?;
             probe::collect(source, &context).await

@@ -4,12 +4,10 @@
 //! names in answers aren't read here at all.
 
 use core::time::Duration;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use tokio::net::UdpSocket;
-
-use super::connection::{milliseconds, random, within};
+use super::connection::{ProbeError, datagrams_to, milliseconds, random, within};
 use crate::facts::network::DnsServer;
 
 /// Tries before a server counts as silent: one lost packet is not an outage.
@@ -29,19 +27,13 @@ pub async fn ask(server: SocketAddr, name: &str, patience: Duration) -> DnsServe
     found
 }
 
-async fn exchange(server: SocketAddr, name: &str) -> Result<(u8, u16), String> {
-    let any: SocketAddr = match server.is_ipv4() {
-        true => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        false => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await.map_err(|error| error.to_string())?;
-    // A connected socket takes answers of this server only, and learns of "port unreachable".
-    socket.connect(server).await.map_err(|error| error.to_string())?;
+async fn exchange(server: SocketAddr, name: &str) -> Result<(u8, u16), ProbeError> {
+    let socket = datagrams_to(server).await?;
     let id = u16::from_be_bytes(random()?);
-    socket.send(&question(id, name)).await.map_err(|error| error.to_string())?;
+    socket.send(&question(id, name)).await?;
     let mut buffer = [0; 1500];
     loop {
-        let length = socket.recv(&mut buffer).await.map_err(|error| error.to_string())?;
+        let length = socket.recv(&mut buffer).await?;
         if let Some(answer) = buffer.get(..length).and_then(|bytes| answer(bytes, id)) {
             return Ok(answer);
         }
@@ -72,6 +64,8 @@ fn answer(bytes: &[u8], id: u16) -> Option<(u8, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UdpSocket;
+
     use super::*;
 
     /// A server that first sends noise, then answers with `code` and one answer; `None` never answers.

@@ -4,7 +4,7 @@
 //! `net.ipv4.ping_group_range` (everybody, where systemd sets it up); without that right by the `ping` program.
 
 use core::time::Duration;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::connection::milliseconds;
@@ -22,7 +22,7 @@ const REQUESTS: u32 = 20;
 const SPACING: Duration = Duration::from_millis(200);
 
 /// A series of requests to each target, side by side.
-pub(super) async fn runs(
+pub(in crate::facts) async fn runs(
     targets: &[String],
     patience: Duration,
     programs: &SystemPrograms,
@@ -32,7 +32,8 @@ pub(super) async fn runs(
         let address: IpAddr = target.parse().map_err(|error| MissingFact::failed(target, error))?;
         let (target, programs) = (target.clone(), programs.clone());
         series_of_all.spawn(async move {
-            let times_ms = series(address, REQUESTS, patience.min(PATIENCE), &programs).await?;
+            let times_ms =
+                series(SocketAddr::new(address, 0), REQUESTS, patience.min(PATIENCE), &programs).await?;
             Ok(EchoRun { target, sent: REQUESTS, times_ms })
         });
     }
@@ -41,22 +42,24 @@ pub(super) async fn runs(
     Ok(runs)
 }
 
-/// Sends `count` requests, returns the milliseconds of those that were answered.
+/// Sends `count` requests, returns the milliseconds of those that were answered. Of `target`, the port is not used; a
+/// link-local address needs its interface.
 pub async fn series(
-    address: IpAddr,
+    target: SocketAddr,
     count: u32,
     patience: Duration,
     programs: &SystemPrograms,
 ) -> Fact<Vec<f64>> {
-    match datagrams(address, count, patience).await {
+    match datagrams(target, count, patience).await {
         Ok(times) => Ok(times),
-        Err(_) => program(address, count, patience, programs).await,
+        Err(_) => program(target, count, patience, programs).await,
     }
 }
 
 #[cfg(target_os = "linux")]
-async fn datagrams(address: IpAddr, count: u32, patience: Duration) -> std::io::Result<Vec<f64>> {
+async fn datagrams(target: SocketAddr, count: u32, patience: Duration) -> std::io::Result<Vec<f64>> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+    let address = target.ip();
     let (family, protocol) = match address {
         IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
         IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
@@ -64,7 +67,7 @@ async fn datagrams(address: IpAddr, count: u32, patience: Duration) -> std::io::
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = std::net::UdpSocket::from(socket_with(family, SocketType::DGRAM, flags, Some(protocol))?);
     let socket = tokio::net::UdpSocket::from_std(socket)?;
-    socket.connect((address, 0)).await?;
+    socket.connect(target).await?;
     let mut sent = Vec::new();
     let mut times = Vec::new();
     let mut buffer = [0; 256];
@@ -88,7 +91,7 @@ async fn datagrams(address: IpAddr, count: u32, patience: Duration) -> std::io::
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn datagrams(_: IpAddr, _: u32, _: Duration) -> std::io::Result<Vec<f64>> {
+async fn datagrams(_: SocketAddr, _: u32, _: Duration) -> std::io::Result<Vec<f64>> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
@@ -118,13 +121,17 @@ fn reply(address: IpAddr, bytes: &[u8]) -> Option<u16> {
 }
 
 async fn program(
-    address: IpAddr,
+    target: SocketAddr,
     count: u32,
     patience: Duration,
     programs: &SystemPrograms,
 ) -> Fact<Vec<f64>> {
     let (count, seconds) = (count.to_string(), patience.as_secs().max(1).to_string());
-    let address = address.to_string();
+    // ping(8) takes the interface as `fe80::1%2`, by number too.
+    let address = match target {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        other => other.ip().to_string(),
+    };
     let arguments = ["-n", "-i", "0.2", "-c", &count, "-W", &seconds, &address];
     let no_right = |_| {
         let why =
@@ -179,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn loopback_answers_or_the_reason_is_given() {
-        match series("127.0.0.1".parse().unwrap(), 2, Duration::from_secs(2), &SystemPrograms::default())
+        match series("127.0.0.1:0".parse().unwrap(), 2, Duration::from_secs(2), &SystemPrograms::default())
             .await
         {
             Ok(times) => assert_eq!(times.len(), 2),

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connection::{connected, within};
+use super::connection::{ProbeError, connected, within};
 use crate::facts::network::PortalAnswer;
 use crate::facts::{Fact, MissingFact};
 
@@ -26,7 +26,7 @@ pub(super) async fn portal(page: &str, expected: u16, patience: Duration) -> Fac
                 portal.problem = Some("the answer is not HTTP".to_owned());
             }
         }
-        Err(problem) => portal.problem = Some(problem),
+        Err(problem) => portal.problem = Some(problem.to_string()),
     }
     Ok(portal)
 }
@@ -40,15 +40,15 @@ fn parts(page: &str) -> Option<(String, String, String)> {
     (!authority.is_empty()).then(|| (authority.to_owned(), target, format!("/{path}")))
 }
 
-async fn fetch(host: &str, target: &str, path: &str) -> Result<String, String> {
+async fn fetch(host: &str, target: &str, path: &str) -> Result<String, ProbeError> {
     let mut stream = connected(target).await?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: nearhand\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+    stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
     let mut stream = stream.take(HEAD_LIMIT);
     while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-        if stream.read_buf(&mut bytes).await.map_err(|error| error.to_string())? == 0 {
+        if stream.read_buf(&mut bytes).await? == 0 {
             break;
         }
     }

@@ -1,12 +1,9 @@
 //! Offset of the clock by SNTP (RFC 4330): one packet out, one back.
 
 use core::time::Duration;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::net::UdpSocket;
-
-use super::connection::{random, resolve, within};
+use super::connection::{ProbeError, datagrams_to_any, random, resolve, within};
 use crate::facts::update::ClockOffset;
 use crate::facts::{Fact, MissingFact};
 
@@ -25,14 +22,8 @@ pub(super) async fn offset(servers: &[String], patience: Duration) -> Fact<Clock
     Err(MissingFact::failed("network time", problem))
 }
 
-async fn ask(server: &str) -> Result<ClockOffset, String> {
-    let address = resolve(server, true).await?;
-    let any: SocketAddr = match address.is_ipv4() {
-        true => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        false => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await.map_err(|error| error.to_string())?;
-    socket.connect(address).await.map_err(|error| error.to_string())?;
+async fn ask(server: &str) -> Result<ClockOffset, ProbeError> {
+    let socket = datagrams_to_any(&resolve(server).await?).await?;
     // The transmit time is echoed: a random one proves the answer is to this question and tells nobody our time.
     let cookie: [u8; 8] = random()?;
     let mut request = [0; 48];
@@ -45,10 +36,10 @@ async fn ask(server: &str) -> Result<ClockOffset, String> {
     }
     let sent_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let begin = Instant::now();
-    socket.send(&request).await.map_err(|error| error.to_string())?;
+    socket.send(&request).await?;
     let mut buffer = [0; 128];
     loop {
-        let length = socket.recv(&mut buffer).await.map_err(|error| error.to_string())?;
+        let length = socket.recv(&mut buffer).await?;
         let round_trip = begin.elapsed().as_secs_f64();
         if let Some(reply) = buffer.get(..length).and_then(|bytes| NtpReply::parse(bytes, cookie)) {
             return reply.offset(server, sent_at, round_trip);
@@ -77,10 +68,10 @@ impl NtpReply {
         })
     }
 
-    fn offset(&self, server: &str, sent_at: f64, round_trip: f64) -> Result<ClockOffset, String> {
+    fn offset(&self, server: &str, sent_at: f64, round_trip: f64) -> Result<ClockOffset, ProbeError> {
         // Stratum 0 is a refusal ("kiss of death"), leap 3 a server that doesn't know the time itself.
         if self.stratum == 0 || self.stratum > 15 || self.leap == 3 {
-            return Err("the server has no good time itself".to_owned());
+            return Err(ProbeError::NoTime);
         }
         let arrived_at = sent_at + round_trip;
         let offset = ((self.received_at - sent_at) + (self.sent_at - arrived_at)) / 2.0;
@@ -104,6 +95,8 @@ fn seconds(stamp: [u8; 8]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UdpSocket;
+
     use super::*;
 
     /// A server whose clock is `ahead` seconds ahead of ours.

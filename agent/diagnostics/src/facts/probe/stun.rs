@@ -1,12 +1,10 @@
 //! Reach over UDP: a STUN binding request (RFC 8489), 20 bytes out, any matching answer back.
 
 use core::time::Duration;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use tokio::net::UdpSocket;
-
-use super::connection::{milliseconds, random, resolve, within};
+use super::connection::{ProbeError, datagrams_to_any, milliseconds, random, resolve, within};
 use crate::facts::network::UdpTarget;
 
 /// Marks STUN, RFC 8489 section 5.
@@ -19,16 +17,16 @@ pub(super) async fn targets(servers: &[String], patience: Duration) -> Vec<UdpTa
         let server = server.clone();
         asked.spawn(async move {
             let mut target = UdpTarget { target: server.clone(), ..UdpTarget::default() };
-            let outcome = match within(patience, resolve(&server, true)).await {
-                Ok(address) => {
+            let outcome = match within(patience, resolve(&server)).await {
+                Ok(addresses) => {
                     target.found = true;
-                    within(patience, ask(address)).await
+                    within(patience, ask(&addresses)).await
                 }
                 Err(problem) => Err(problem),
             };
             match outcome {
                 Ok(ms) => target.answer_ms = Some(ms),
-                Err(problem) => target.problem = Some(problem),
+                Err(problem) => target.problem = Some(problem.to_string()),
             }
             target
         });
@@ -38,21 +36,16 @@ pub(super) async fn targets(servers: &[String], patience: Duration) -> Vec<UdpTa
     found
 }
 
-async fn ask(address: SocketAddr) -> Result<f64, String> {
-    let any: SocketAddr = match address.is_ipv4() {
-        true => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        false => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await.map_err(|error| error.to_string())?;
-    socket.connect(address).await.map_err(|error| error.to_string())?;
+async fn ask(addresses: &[SocketAddr]) -> Result<f64, ProbeError> {
+    let socket = datagrams_to_any(addresses).await?;
     let transaction: [u8; 12] = random()?;
     // Binding request, no attributes.
     let request = [&[0, 1, 0, 0], &MAGIC[..], &transaction[..]].concat();
     let begin = Instant::now();
-    socket.send(&request).await.map_err(|error| error.to_string())?;
+    socket.send(&request).await?;
     let mut buffer = [0; 1500];
     loop {
-        let length = socket.recv(&mut buffer).await.map_err(|error| error.to_string())?;
+        let length = socket.recv(&mut buffer).await?;
         let reply = buffer.get(..length).unwrap_or_default();
         if reply.get(..2) == Some(&[1, 1]) && reply.get(8..20) == Some(&transaction[..]) {
             return Ok(milliseconds(begin));
@@ -62,6 +55,8 @@ async fn ask(address: SocketAddr) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UdpSocket;
+
     use super::*;
 
     #[tokio::test]

@@ -8,6 +8,8 @@ pub struct ProbeTargets {
     pub dns_name: String,
     /// Hosts that get echo requests, as addresses: loss must not depend on DNS.
     pub echo: Vec<String>,
+    /// The same hosts by their IPv6 addresses, for networks without IPv4.
+    pub echo_v6: Vec<String>,
     /// Page over plain HTTP, and the status that it gives where nothing stands in between.
     pub portal: (String, u16),
     /// Hosts (with port) whose certificates are looked at.
@@ -26,6 +28,7 @@ impl Default for ProbeTargets {
         Self {
             dns_name: "example.com".to_owned(),
             echo: list(&["1.1.1.1", "9.9.9.9"]),
+            echo_v6: list(&["2606:4700:4700::1111", "2620:fe::fe"]),
             // The page that Android and Chromium ask for the same purpose.
             portal: ("http://connectivitycheck.gstatic.com/generate_204".to_owned(), 204),
             tls: list(&["www.cloudflare.com:443", "www.wikipedia.org:443"]),

@@ -5,7 +5,7 @@
 //! over the connection, so accepting a bad certificate for the look at it does no harm.
 
 use core::time::Duration;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use nearhand_proto::time::UnixMillis;
@@ -17,7 +17,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::connection::{connected, milliseconds, within};
+use super::connection::{ProbeError, connected, milliseconds, within};
 use crate::facts::network::TlsPeer;
 
 /// Looks at the certificates of all `targets` (`host:port`), side by side.
@@ -44,7 +44,7 @@ async fn look(target: &str, roots: Arc<RootCertStore>, patience: Duration, now: 
             peer.public = seen.problem.is_none();
             peer.problem = seen.problem;
         }
-        Err(problem) => peer.problem = Some(problem),
+        Err(problem) => peer.problem = Some(problem.to_string()),
     }
     peer
 }
@@ -56,27 +56,23 @@ struct TlsHandshake {
     problem: Option<String>,
 }
 
-async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<TlsHandshake, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<TlsHandshake, ProbeError> {
     let host = target.rsplit_once(':').map_or(target, |(host, _)| host).trim_matches(['[', ']']);
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| text(&error))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(ProbeError::NoServerName)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let judge = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-        .build()
-        .map_err(|error| text(&error))?;
+    let judge = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
     let witness =
         Arc::new(CertificateCapture { judge, provider: Arc::clone(&provider), seen: Mutex::new(None) });
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| text(&error))?
+        .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
     let stream = connected(target).await?;
     let outcome = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let seen = witness.seen.lock().map_err(|error| text(&error))?.clone();
+    let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // The certificate is what was wanted; a handshake that fails after it changes nothing.
-    seen.ok_or_else(|| outcome.err().map_or_else(|| "no certificate".to_owned(), |error| text(&error)))
+    seen.ok_or_else(|| outcome.err().map_or(ProbeError::NoCertificate, ProbeError::Io))
 }
 
 /// Lets every certificate pass, and keeps it with the verdict of the public authorities.
