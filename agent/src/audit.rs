@@ -41,11 +41,55 @@ pub(crate) struct RecordFile {
     is_torn: bool,
 }
 
-/// Opens the log and finds its end. A last line that a crash cut short is removed: its act was not allowed yet.
+/// What the record's witness ([`AgentHome::audit_head`]) says that the record doesn't.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum RecordCut {
+    /// Rows are missing at the end.
+    #[error("the record was cut: it ends at row {rows}, and its witness stands for {witnessed} rows")]
+    Shorter {
+        /// Rows that there are.
+        rows: u64,
+        /// Rows that the witness stands for.
+        witnessed: u64,
+    },
+    /// It is another record.
+    #[error("the record was rewritten: its row {row} is not the one that its witness stands for")]
+    Other {
+        /// The witnessed row.
+        row: u64,
+    },
+    /// There is no witness.
+    #[error("the record's witness is gone: whether rows after row {rows} are missing can't be told")]
+    NoWitness {
+        /// Rows that there are.
+        rows: u64,
+    },
+    /// The witness isn't one.
+    #[error(
+        "the record's witness is damaged or not this device's: whether rows after row {rows} are missing can't be told"
+    )]
+    BadWitness {
+        /// Rows that there are.
+        rows: u64,
+    },
+}
+
+/// An opened record.
+pub(crate) struct OpenedRecord {
+    pub(crate) log: RecordLog<RecordFile>,
+    /// What its witness contradicts. The next row hides that from the witness, so it must be written down.
+    pub(crate) cut: Option<RecordCut>,
+}
+
+/// Opens the log, finds its end and compares it with the witness, which is signed by one of `keys`, the device's. A last line
+/// that a crash cut short is removed: its act was not allowed yet.
 ///
 /// # Errors
 /// The system's error: the directory is not ours, or its disk can't be written.
-pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<RecordFile>> {
+pub(crate) fn open(home: &AgentHome, key: SecretKey, keys: &[PublicKey]) -> io::Result<OpenedRecord> {
+    let witness = stored_head(home, keys);
+    let witnessed = witness.as_ref().ok().copied().flatten();
+    let mut hash_there = witnessed.filter(|head| *head == AuditHead::EMPTY).map(|head| head.hash);
     let mut file = open_private_append(&home.audit_log())?;
     let (mut head, mut length) = (AuditHead::EMPTY, 0_u64);
     let mut signed = key.sign(&AuditHead::EMPTY).map_err(io::Error::other)?;
@@ -56,6 +100,9 @@ pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<Rec
         match serde_json::from_slice::<AuditRow>(&line) {
             Ok(row) if whole => {
                 head = AuditHead { number: row.number, hash: row.hash };
+                if witnessed.is_some_and(|witnessed| witnessed.number == row.number) {
+                    hash_there = Some(row.hash);
+                }
                 signed = row.head;
             }
             _ if !whole => break,
@@ -69,7 +116,30 @@ pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<Rec
     }
     file.seek(SeekFrom::End(0))?;
     let file = RecordFile { file, home: home.clone(), length, is_torn: false };
-    Ok(RecordLog::new(file, key, head, signed))
+    let rows = head.number;
+    let cut = match witness {
+        Ok(Some(AuditHead { number, .. })) if number > rows => {
+            Some(RecordCut::Shorter { rows, witnessed: number })
+        }
+        Ok(Some(AuditHead { number, hash })) => {
+            (hash_there != Some(hash)).then_some(RecordCut::Other { row: number })
+        }
+        // A crash may come between the first row and its witness.
+        Ok(None) => (rows > 1).then_some(RecordCut::NoWitness { rows }),
+        Err(_) => Some(RecordCut::BadWitness { rows }),
+    };
+    Ok(OpenedRecord { log: RecordLog::new(file, key, head, signed), cut })
+}
+
+/// The witness next to the rows, if it is signed by one of the device's keys.
+fn stored_head(home: &AgentHome, keys: &[PublicKey]) -> io::Result<Option<AuditHead>> {
+    let bytes = match nearhand_transport::platform::read_private(&home.audit_head()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let signed: Signed<AuditHead> = wire::decode(&bytes).map_err(io::Error::other)?;
+    let head = keys.iter().find_map(|key| signed.open(key).ok());
+    head.map(Some).ok_or_else(|| io::Error::other("signed by another key"))
 }
 
 impl RowStore for RecordFile {
@@ -282,10 +352,20 @@ pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<AuditRow>)) -> 
     Ok(())
 }
 
+/// The action of the row in which the agent says that the record was cut before it.
+pub(crate) const CUT: &str = "audit.cut";
+
 /// What became of a verification.
 pub(crate) enum Verdict {
     /// Whole, up to this head.
     Whole(AuditHead),
+    /// What is there is whole, and the agent found at its start that rows before this one were cut off or rewritten.
+    Cut {
+        /// Number of the row that says so.
+        row: u64,
+        /// What the agent found.
+        why: String,
+    },
     /// Broken from this row on.
     Broken(BrokenLog),
 }
@@ -296,21 +376,21 @@ pub(crate) fn verify(
     keys: Vec<PublicKey>,
     mut witnesses: Vec<AuditHead>,
 ) -> io::Result<Verdict> {
-    let own = nearhand_transport::platform::read_private(&home.audit_head());
-    if let Some(signed) = own.ok().and_then(|bytes| wire::decode::<Signed<AuditHead>>(&bytes).ok()) {
-        witnesses.extend(keys.iter().find_map(|key| signed.open(key).ok()));
-    }
+    witnesses.extend(stored_head(home, &keys).ok().flatten());
     let mut verifier = LogVerifier::new(keys, witnesses);
-    let mut broken = None;
+    let (mut broken, mut cut) = (None, None);
     read(home, |row| {
         if broken.is_none() {
             broken = verifier.row(row.as_ref()).err();
+        }
+        if let Some(row) = row.filter(|row| row.event.action == CUT) {
+            cut.get_or_insert(Verdict::Cut { row: row.number, why: row.event.detail });
         }
     })?;
     Ok(match broken {
         Some(broken) => Verdict::Broken(broken),
         None => match verifier.finish() {
-            Ok(head) => Verdict::Whole(head),
+            Ok(head) => cut.unwrap_or(Verdict::Whole(head)),
             Err(broken) => Verdict::Broken(broken),
         },
     })
@@ -333,7 +413,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = AgentHome::open(dir.path().join("home")).unwrap();
         let key = SecretKey::generate(&mut OsRng);
-        let mut log = open(&home, key.clone()).unwrap();
+        let mut log = open(&home, key.clone(), &[]).unwrap().log;
         for i in 0..rows {
             append(&mut log, UnixMillis(i), &format!("row {i}"));
         }
@@ -352,6 +432,7 @@ mod tests {
         match verify(home, vec![key.public()], vec![]).unwrap() {
             Verdict::Whole(head) => Ok(head.number),
             Verdict::Broken(broken) => Err((broken.row, broken.why)),
+            Verdict::Cut { .. } => panic!("no row says so"),
         }
     }
 
@@ -360,8 +441,47 @@ mod tests {
         let (_dir, home, key) = filled(3);
         let mut log = std::fs::OpenOptions::new().append(true).open(home.audit_log()).unwrap();
         log.write_all(b"{\"number\":4,\"at\":").unwrap();
-        append(&mut open(&home, key.clone()).unwrap(), UnixMillis(9), "after");
+        let OpenedRecord { mut log, cut } = open(&home, key.clone(), &[key.public()]).unwrap();
+        assert_eq!(cut, None);
+        append(&mut log, UnixMillis(9), "after");
         assert_eq!(verdict(&home, &key), Ok(4));
+    }
+
+    #[test]
+    fn a_record_that_was_cut_is_noticed_at_the_start_and_never_forgotten() {
+        let (_dir, home, key) = filled(4);
+        let keys = [key.public()];
+        let cut = || open(&home, key.clone(), &keys).unwrap().cut;
+        let text = std::fs::read_to_string(home.audit_log()).unwrap();
+        let kept =
+            |lines: usize| text.lines().take(lines).map(|line| format!("{line}\n")).collect::<String>();
+        assert_eq!(cut(), None);
+        std::fs::write(home.audit_log(), kept(2)).unwrap();
+        assert_eq!(cut(), Some(RecordCut::Shorter { rows: 2, witnessed: 4 }));
+        // Other rows in their place, as many or more.
+        let mut log = open(&home, key.clone(), &keys).unwrap().log;
+        let head = std::fs::read(home.audit_head()).unwrap();
+        (0..4).for_each(|row| append(&mut log, UnixMillis(row), "another"));
+        std::fs::write(home.audit_head(), &head).unwrap();
+        assert_eq!(cut(), Some(RecordCut::Other { row: 4 }));
+        std::fs::remove_file(home.audit_log()).unwrap();
+        assert_eq!(cut(), Some(RecordCut::Shorter { rows: 0, witnessed: 4 }));
+        std::fs::write(home.audit_log(), &text).unwrap();
+        assert_eq!(cut(), None);
+        std::fs::remove_file(home.audit_head()).unwrap();
+        assert_eq!(cut(), Some(RecordCut::NoWitness { rows: 4 }));
+        nearhand_transport::platform::write_private(&home.audit_head(), b"nonsense").unwrap();
+        assert_eq!(cut(), Some(RecordCut::BadWitness { rows: 4 }));
+        // Once it is written down, the record itself says so.
+        let mut log = open(&home, key.clone(), &keys).unwrap().log;
+        let row =
+            AuditEvent { actor: "agent".into(), action: CUT.into(), session: None, detail: "cut".into() };
+        log.commit(vec![RecordEntry::new(UnixMillis(9), row, (), |_| {})]).acknowledge();
+        log.keep_head();
+        append(&mut log, UnixMillis(10), "and on");
+        assert_eq!(cut(), None);
+        let verdict = verify(&home, keys.to_vec(), vec![]).unwrap();
+        assert!(matches!(verdict, Verdict::Cut { row: 5, .. }));
     }
 
     #[test]

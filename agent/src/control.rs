@@ -75,6 +75,10 @@ async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
             _ => hub.update(|sessions, _| sessions.cancel_code(AgentNotice::CodeLost)),
         }
     }
+    // The relay compares it with those that it keeps: a record that was cut or replaced while the agent was away shows here.
+    if hub.identity.is_enrolled() {
+        connection.ask(&RelayRequest::AuditHead(hub.audit_head())).await?;
+    }
     hub.help.send(&connection).await;
     Ok(connection)
 }

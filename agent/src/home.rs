@@ -40,6 +40,13 @@ pub(crate) struct Enrolment {
 }
 
 impl Enrolment {
+    /// The keys that the device has had.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = PublicKey> {
+        let links =
+            self.credential.as_ref().map(|credential| credential.links.as_slice()).unwrap_or_default();
+        links.iter().filter_map(|link| Some(link.peek().ok()?.key))
+    }
+
     /// The device's id, which follows from the first key it was enrolled with; `None` for one that isn't.
     pub(crate) fn device(&self) -> Option<DeviceId> {
         let first = self.credential.as_ref()?.links.first()?.peek().ok()?;
@@ -183,6 +190,17 @@ impl AgentHome {
     pub(crate) fn key(&self) -> Result<SecretKey, AgentHomeError> {
         let path = self.at("device.key");
         key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| AgentHomeError::Io { path, source })
+    }
+
+    /// All keys that this device has had: what it signed counts under each.
+    pub(crate) fn all_keys(&self) -> Result<Vec<PublicKey>, AgentHomeError> {
+        let mut keys = vec![self.key()?.public()];
+        match self.enrolment() {
+            Ok(enrolment) => keys.extend(enrolment.keys()),
+            Err(AgentHomeError::NotEnrolled) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(keys)
     }
 
     /// The key of the pseudonyms in reports, born here at first use: the same names get the same tokens in

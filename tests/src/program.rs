@@ -311,6 +311,14 @@ impl Drop for TestProgram {
 /// # Errors
 /// It is gone already.
 pub fn kill(pid: i32) -> Result<()> {
+    signal(pid, Signal::KILL)
+}
+
+/// Sends a signal to any process.
+///
+/// # Errors
+/// It is gone already.
+pub fn signal(pid: i32, signal: Signal) -> Result<()> {
     let pid = Pid::from_raw(pid).context("no process id")?;
-    kill_process(pid, Signal::KILL).with_context(|| format!("{pid:?} can't be killed"))
+    kill_process(pid, signal).with_context(|| format!("{pid:?} can't be signalled"))
 }

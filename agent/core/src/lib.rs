@@ -8,6 +8,7 @@ pub mod consent;
 pub mod display_owner;
 pub mod gate;
 pub mod policy;
+pub mod rate;
 pub mod record;
 pub mod schedule;
 pub mod sessions;

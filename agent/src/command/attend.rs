@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use nearhand_proto::invitation::SiteString;
-use nearhand_proto::message::local::{LocalReply, LocalVerb};
+use nearhand_proto::message::local::{LocalEvent, LocalReply, LocalVerb};
 use nearhand_transport::lines;
 
 use super::console::{AttendConsole, ConsoleStep};
@@ -58,6 +58,7 @@ async fn wait_for_relay(service: &AgentService) {
 
 async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
     let mut agent = local::call(home).await?;
+    agent.shows_itself();
     agent.ask(LocalVerb::Watch).await?;
     let LocalReply::Status(status) = agent.ask(LocalVerb::Status).await? else { anyhow::bail!("no status") };
     let mut console = AttendConsole::default();
@@ -75,6 +76,8 @@ async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             event = agent.event() => match event {
+                // What came before it is on the terminal by now.
+                Ok(LocalEvent::Heartbeat { number }) => agent.answer_heartbeat(number).await?,
                 Ok(event) => {
                     if let Some(verb) = console.event(event) {
                         ask(&mut agent, &mut console, verb).await?;

@@ -9,7 +9,7 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::text;
 
 use crate::audit::{self, Verdict};
-use crate::home::{AgentHome, AgentHomeError};
+use crate::home::AgentHome;
 
 /// What to do with the record.
 #[derive(Debug, Subcommand)]
@@ -75,7 +75,7 @@ fn line(row: &AuditRow) -> String {
 
 fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let witnesses = args.witness.iter().map(|w| witness(w)).collect::<anyhow::Result<_>>()?;
-    match audit::verify(home, keys(home)?, witnesses)? {
+    match audit::verify(home, home.all_keys()?, witnesses)? {
         Verdict::Whole(head) => {
             let hash: String = head.hash.iter().map(|b| format!("{b:02x}")).collect();
             if args.json {
@@ -84,6 +84,17 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 println!("The record is whole: {} rows, head {hash}.", head.number);
             }
             Ok(ExitCode::SUCCESS)
+        }
+        Verdict::Cut { row, why } => {
+            if args.json {
+                println!("{}", serde_json::json!({"ok": false, "row": row, "why": why}));
+            } else {
+                println!(
+                    "Rows are missing before row {row}: the agent found then that {}.",
+                    text::one_line(&why, 400)
+                );
+            }
+            Ok(ExitCode::from(super::AUDIT_BROKEN))
         }
         Verdict::Broken(broken) => {
             if args.json {
@@ -95,20 +106,6 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(super::AUDIT_BROKEN))
         }
     }
-}
-
-/// All keys that this device has had.
-fn keys(home: &AgentHome) -> anyhow::Result<Vec<PublicKey>> {
-    let mut keys = vec![home.key()?.public()];
-    match home.enrolment() {
-        Ok(enrolment) => {
-            let links = enrolment.credential.map(|c| c.links).unwrap_or_default();
-            keys.extend(links.iter().filter_map(|link| Some(link.peek().ok()?.key)));
-        }
-        Err(AgentHomeError::NotEnrolled) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(keys)
 }
 
 fn witness(text: &str) -> anyhow::Result<AuditHead> {

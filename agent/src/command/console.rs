@@ -140,6 +140,8 @@ impl AttendConsole {
             LocalEvent::Notice(said) => println!("! {said}"),
             // Said by what was done.
             LocalEvent::Paused { .. } | LocalEvent::Resumed { .. } => {}
+            // Answered by the loop that calls this.
+            LocalEvent::Heartbeat { .. } => {}
             LocalEvent::Help(help) => help_in_words(&help),
         }
         None

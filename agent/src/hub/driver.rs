@@ -32,7 +32,7 @@ use super::help::HelpDesk;
 use super::identity::{DeviceIdentity, wall_clock};
 use super::local_events::LocalEvents;
 use super::relay_link::RelayLink;
-use crate::audit::{self, RecordWriter};
+use crate::audit::{self, OpenedRecord, RecordWriter};
 use crate::home::{AgentHome, AgentHomeError, Enrolment};
 use crate::off_loop::off_loop;
 use nearhand_agent_core::window_target::WindowTarget;
@@ -171,10 +171,17 @@ impl Hub {
         facts: DeviceFacts,
     ) -> Result<Arc<Self>, AgentHomeError> {
         home.mend_rotation(&enrolment)?;
-        let path = home.audit_log();
-        let writer = audit::open(&home, home.key()?).and_then(RecordWriter::start);
-        let writer = writer.map_err(|source| AgentHomeError::Io { path, source })?;
-        Self::with_writer(home, enrolment, facts, writer)
+        let io = |source| AgentHomeError::Io { path: home.audit_log(), source };
+        let key = home.key()?;
+        let keys: Vec<_> = enrolment.keys().chain([key.public()]).collect();
+        let OpenedRecord { log, cut } = audit::open(&home, key, &keys).map_err(io)?;
+        let writer = RecordWriter::start(log).map_err(io)?;
+        let hub = Self::with_writer(home, enrolment, facts, writer)?;
+        if let Some(cut) = cut {
+            tracing::error!(%cut, "audit log");
+            hub.note("agent", audit::CUT, None, cut.to_string());
+        }
+        Ok(hub)
     }
 
     pub(super) fn with_writer(

@@ -19,6 +19,11 @@ pub(crate) struct LocalWatcher {
 }
 
 impl LocalWatcher {
+    /// Its number among those who watch.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// What happens next that is for this person's eyes.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use nearhand_proto::message::local::{AgentNotice, ConsentChoice, LocalEvent};
 use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -79,6 +80,7 @@ impl HubBench {
         let hub = Hub::with_writer(home, enrolment, facts, writer).unwrap();
         tokio::spawn(hub.clone().run());
         let watcher = hub.watch(OWNER);
+        tokio::spawn(answer_heartbeats(hub.clone()));
         hub.update(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
         let (to_task, inbox) = mpsc::channel(INBOX);
         let handle = SessionTaskHandle::new(to_task);
@@ -104,7 +106,7 @@ impl HubBench {
     fn ask(&self, what: Capability) {
         let asked =
             CapabilityRequest { request: 1, capabilities: what.into(), seconds: 900, reason: String::new() };
-        self.hub.update(|sessions, _| sessions.ask(S, asked, None));
+        self.hub.update(|sessions, now| sessions.ask(now, S, asked, None));
     }
 
     /// Waits until the person is asked, and allows it. The decision may wait for the disk.
@@ -135,6 +137,20 @@ fn decide_again(
     choice: ConsentChoice,
 ) -> impl FnOnce(&mut Sessions, Timestamp) -> Result<Option<UnrecordedChangeId>, SessionRefusal> {
     move |sessions, now| sessions.decide(now, request, choice).map_err(|_| SessionRefusal::Denied)
+}
+
+/// A program that shows what happens to its person.
+async fn answer_heartbeats(hub: Arc<Hub>) {
+    let mut watcher = hub.watch(OWNER);
+    loop {
+        match watcher.next().await {
+            Ok(LocalEvent::Heartbeat { number }) => {
+                hub.update(|sessions, now| sessions.heartbeat_answered(now, watcher.number(), number));
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
 }
 
 fn technician(organisation: &SecretKey) -> SessionTechnician {

@@ -99,7 +99,10 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
     match verb {
         LocalVerb::Status => LocalReply::Status(Box::new(hub.status(caller))),
         // What these mean for the connection is the server's.
-        LocalVerb::Watch | LocalVerb::WatchAsWindow | LocalVerb::LeaveWindow => LocalReply::Done,
+        LocalVerb::Watch
+        | LocalVerb::WatchAsWindow
+        | LocalVerb::Heartbeat { .. }
+        | LocalVerb::LeaveWindow => LocalReply::Done,
         LocalVerb::NewCode => {
             hub.new_code(caller).await.map_or_else(|e| LocalReply::Refused(e.notice()), LocalReply::Code)
         }

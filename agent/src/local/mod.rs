@@ -3,6 +3,7 @@
 //! `nearhand_proto::message::local`.
 
 mod answer;
+mod places;
 pub(crate) mod server;
 pub(crate) mod window;
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nearhand_proto::message::local::{
     AgentNotice, FRAME_LIMIT, LocalEvent, LocalMessage, LocalReply, LocalRequest, LocalVerb,
@@ -19,9 +20,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::LocalService;
 use super::answer;
+use super::places::{CallerShares, narrows};
 use super::window::{RecentStarts, WindowStart};
 use crate::home::AgentHome;
 use crate::hub::LocalWatcher;
@@ -51,8 +54,12 @@ impl SocketAccess {
     }
 }
 
-/// Local programs at the same time.
-const MAX_CALLERS: usize = 16;
+/// A program that has connected says what it wants within this time.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+/// As [`FIRST_REQUEST`], for one beyond its user's share.
+const URGENT_REQUEST: Duration = Duration::from_secs(2);
+/// A program that doesn't watch and asks nothing for this long is disconnected.
+const IDLE: Duration = Duration::from_secs(60);
 /// Messages to one program that may wait; one that doesn't read is cut off.
 const OUTBOX: usize = 64;
 
@@ -109,7 +116,7 @@ pub(crate) async fn listen(door: &SocketAccess) -> Result<UnixListener, ListenEr
 
 /// Serves callers until the agent stops.
 pub(crate) async fn serve(service: Arc<LocalService>, door: SocketAccess, listener: UnixListener) {
-    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
+    let shares = CallerShares::default();
     let starts = Arc::new(RecentStarts::default());
     loop {
         let accepted = tokio::select! {
@@ -120,7 +127,7 @@ pub(crate) async fn serve(service: Arc<LocalService>, door: SocketAccess, listen
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "local socket");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
@@ -130,15 +137,24 @@ pub(crate) async fn serve(service: Arc<LocalService>, door: SocketAccess, listen
             tracing::warn!(user, "a caller of another user was turned away from the local socket");
             continue;
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            tracing::warn!("too many local programs");
+        let Some(place) = shares.place(caller.user) else {
+            tracing::warn!(user, "too many local programs of one user");
             continue;
         };
         let call = LocalCall { service: service.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
         let (socket, starts) = (door.path.clone(), starts.clone());
         tokio::spawn(async move {
             let hub = call.service.hub.clone();
-            let lost = attend(call, stream).await;
+            let lost = if place.is_urgent {
+                tracing::warn!(
+                    user,
+                    "more local programs of one user than their share; this one is heard once"
+                );
+                hear_once(&call, stream).await;
+                None
+            } else {
+                attend(call, stream).await
+            };
             drop(place);
             if let Some(start) = lost {
                 starts.again(&hub, &start, &socket, caller).await;
@@ -160,6 +176,8 @@ struct LocalCall {
 struct CallerRights {
     /// Held so that leaving ends the watching.
     watching: JoinSet<()>,
+    /// Its number among those who watch.
+    watcher: Option<u64>,
     /// Verbs whose answers take a while.
     answering: JoinSet<()>,
     /// It is the person's window: how to start it again.
@@ -197,19 +215,25 @@ async fn take_all(
     mut read: OwnedReadHalf,
     out: &mpsc::Sender<LocalMessage>,
 ) {
+    let mut patience = FIRST_REQUEST;
     loop {
-        let request: LocalRequest = match framed::read(&mut read, FRAME_LIMIT).await {
-            Ok(request) => request,
-            Err(error) => {
-                if error.is_hostile() {
-                    tracing::warn!(%error, "a local program sent nonsense");
-                }
-                return;
-            }
+        while standing.answering.try_join_next().is_some() {}
+        let is_busy = standing.watcher.is_some() || !standing.answering.is_empty();
+        let Some(request) = next_request(&mut read, Some(patience).filter(|_| !is_busy)).await else {
+            return;
         };
+        patience = IDLE;
+        if let LocalVerb::Heartbeat { number } = request.verb {
+            if let Some(watcher) = standing.watcher {
+                call.service.hub.update(|sessions, now| sessions.heartbeat_answered(now, watcher, number));
+            }
+            continue;
+        }
         let begins = matches!(request.verb, LocalVerb::Watch | LocalVerb::WatchAsWindow);
-        if begins && standing.watching.is_empty() {
-            standing.watching.spawn(tell_events(call.service.hub.watch(call.caller), out.clone()));
+        if begins && standing.watcher.is_none() {
+            let watcher = call.service.hub.watch(call.caller);
+            standing.watcher = Some(watcher.number());
+            standing.watching.spawn(tell_events(watcher, out.clone()));
         }
         match request.verb {
             LocalVerb::WatchAsWindow => {
@@ -220,7 +244,6 @@ async fn take_all(
         }
         let (number, verb) = (request.number, request.verb);
         if answer::may_take_long(&verb) {
-            while standing.answering.try_join_next().is_some() {}
             if standing.answering.len() >= MAX_ANSWERING {
                 let reply = LocalReply::Refused(AgentNotice::Words("too many requests at once".to_owned()));
                 if out.try_send(LocalMessage::Reply { number, reply }).is_err() {
@@ -250,6 +273,39 @@ async fn take_all(
             }
         }
     }
+}
+
+/// What a program asks next; `None`: it is gone, sent nonsense, or was silent for too long.
+async fn next_request(read: &mut OwnedReadHalf, within: Option<Duration>) -> Option<LocalRequest> {
+    let reading = framed::read(read, FRAME_LIMIT);
+    let read = match within {
+        Some(within) => timeout(within, reading).await.ok()?,
+        None => reading.await,
+    };
+    read.inspect_err(|error| {
+        if error.is_hostile() {
+            tracing::warn!(%error, "a local program sent nonsense");
+        }
+    })
+    .ok()
+}
+
+/// Hears one request of a program beyond its user's share.
+async fn hear_once(call: &LocalCall, stream: UnixStream) {
+    let (mut read, mut write) = stream.into_split();
+    let Some(LocalRequest { number, verb }) = next_request(&mut read, Some(URGENT_REQUEST)).await else {
+        return;
+    };
+    let reply = if narrows(&verb) {
+        answer::answer(&call.service, call.caller, verb).await
+    } else {
+        LocalReply::Refused(AgentNotice::TooManyPrograms)
+    };
+    let _ = timeout(
+        URGENT_REQUEST,
+        framed::write(&mut write, &LocalMessage::Reply { number, reply }, FRAME_LIMIT),
+    )
+    .await;
 }
 
 async fn tell_events(mut watcher: LocalWatcher, out: mpsc::Sender<LocalMessage>) {

@@ -1,7 +1,7 @@
 //! Serves a session's streams on one connection, until it is lost or over.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nearhand_proto::chat::ChatChange;
 use nearhand_proto::forward::BindState;
@@ -14,6 +14,7 @@ use nearhand_proto::message::session::{
 };
 use nearhand_proto::text;
 use nearhand_transport::bound_socket::BindControl;
+use nearhand_transport::chat::ChatEnd;
 use nearhand_transport::framed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -29,6 +30,7 @@ use crate::hub::{Hub, ToSession};
 use crate::off_loop::off_loop;
 use crate::runbook::Runbooks;
 use nearhand_agent_core::policy::OwnerPolicy;
+use nearhand_agent_core::rate::RateLimit;
 use nearhand_agent_core::sessions::CapabilityRequest;
 
 /// Between two looks at whether something came.
@@ -39,6 +41,13 @@ const SILENT: u32 = 4;
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// Messages of the technician that may wait.
 const REQUESTS: usize = 16;
+/// Messages of the technician that are read at once, fewer than may wait.
+const PACE_BURST: u32 = 8;
+/// One more is read after this long.
+const PACE: Duration = Duration::from_millis(100);
+/// A technician who opens stream after stream that is refused waits this long for each answer, so that no more than the
+/// streams of one connection are refused in that time.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 /// How serving ended.
 pub(super) enum ServeEnd {
     /// The connection is gone; the session isn't.
@@ -201,7 +210,11 @@ enum ControlStreamEnd {
 
 /// Reads the control stream until it ends.
 async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnician, ControlStreamEnd>>) {
+    let mut pace = RateLimit::new(PACE_BURST, PACE);
     loop {
+        // What isn't read waits at the technician's end.
+        tokio::time::sleep(pace.wait_for(Instant::now(), 1)).await;
+        pace.charge(Instant::now(), 1);
         let read = framed::read(&mut recv, FRAME_LIMIT).await.map_err(|error| {
             if error.is_hostile() { ControlStreamEnd::Hostile } else { ControlStreamEnd::Lost }
         });
@@ -266,14 +279,14 @@ impl ServedSession {
                     OwnerPolicy::default()
                 });
                 let policy = Some(policy).filter(|_| !self.hub.identity.clock_is_suspect());
-                self.hub.update(|sessions, _| sessions.ask(session, asked, policy.as_ref()));
+                self.hub.update(|sessions, now| sessions.ask(now, session, asked, policy.as_ref()));
             }
             FromTechnician::GiveUp(what) => {
-                self.hub.update(|sessions, now| sessions.take_back(now, session, what, &self.actor));
+                self.hub.update(|sessions, now| sessions.give_up(now, session, what, &self.actor));
             }
             FromTechnician::Reason(reason) => {
                 let reason = text::one_line(&reason, MAX_REASON);
-                self.hub.update(|sessions, _| sessions.set_reason(session, &reason));
+                self.hub.update(|sessions, now| sessions.set_reason(now, session, &reason));
             }
             // The connection's own task ends with it.
             FromTechnician::End => {}
@@ -318,7 +331,9 @@ async fn stream_task(
         Ok(()) => StreamAnswer::Accepted,
     };
     if let StreamAnswer::Refused(refusal) = answer {
-        serving.did(Activity::Refused(refusal.into()));
+        if serving.refused(refusal) {
+            tokio::time::sleep(REFUSAL_WAIT).await;
+        }
         refuse(&mut send, refusal).await;
         return;
     }
@@ -394,14 +409,24 @@ async fn chat(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStr
     let Some(handle) = hub.session(session) else { return };
     let end = handle
         .chat
-        .carry(&mut *send, &mut *recv, |change| match change {
-            ChatChange::New(line) => hub.update(|sessions, _| sessions.chat_line(session, line)),
-            ChatChange::Marked(lines) => hub.update(|sessions, _| {
-                lines.into_iter().for_each(|line| sessions.chat_mark(session, line));
-            }),
-            ChatChange::Nothing => {}
+        .carry(&mut *send, &mut *recv, |change| {
+            hub.update(|sessions, now| match change {
+                ChatChange::New(line) => {
+                    let bytes = line.text.len();
+                    sessions.chat_line(session, line);
+                    sessions.chat_arrived(now, session, bytes)
+                }
+                ChatChange::Marked(lines) => {
+                    lines.into_iter().for_each(|line| sessions.chat_mark(session, line));
+                    Duration::ZERO
+                }
+                ChatChange::Nothing => sessions.chat_arrived(now, session, 0),
+            })
         })
         .await;
     let Err(error) = end;
+    if let ChatEnd::Rules(rule) = &error {
+        hub.update(|sessions, now| sessions.chat_refused(now, session, &rule.to_string()));
+    }
     tracing::debug!(session = short_id(session), %error, "chat stream");
 }

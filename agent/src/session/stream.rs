@@ -44,6 +44,11 @@ impl ServedSession {
         self.hub.update(|sessions, now| sessions.allows(now.instant, self.session, what))
     }
 
+    /// A stream is refused. Returns whether it is one of too many.
+    pub(super) fn refused(&self, refusal: SessionRefusal) -> bool {
+        self.hub.update(|sessions, now| sessions.stream_refused(now, self.session, refusal))
+    }
+
     /// Something is done: told to the person and kept.
     pub(super) fn did(&self, act: Activity) {
         self.hub.update(|sessions, now| sessions.did(now, self.session, act));

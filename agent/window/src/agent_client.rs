@@ -136,6 +136,11 @@ async fn serve_connection(
                     let _ = agent.ask(LocalVerb::LeaveWindow).await;
                     return true;
                 }
+                Some(UiRequest::Send(LocalVerb::Heartbeat { number })) => {
+                    if agent.answer_heartbeat(number).await.is_err() {
+                        return false;
+                    }
+                }
                 Some(UiRequest::Send(verb)) if takes_long(&verb) => {
                     let (socket, tell) = (socket.to_owned(), tell.clone());
                     tokio::spawn(async move { ask_separately(&socket, verb, tell).await });
@@ -154,9 +159,19 @@ async fn serve_connection(
     }
 }
 
-/// Whether the answer takes long. Such a request goes over a second connection, so that Stop never waits for it.
+/// Whether the answer takes long: a disk, the relay or the display is waited for. Such a request goes over a second
+/// connection, so that neither Stop nor a heartbeat waits for it.
 const fn takes_long(verb: &LocalVerb) -> bool {
-    matches!(verb, LocalVerb::Fixes | LocalVerb::NewCode | LocalVerb::Windows)
+    matches!(
+        verb,
+        LocalVerb::Fixes
+            | LocalVerb::NewCode
+            | LocalVerb::Windows
+            | LocalVerb::AskForHelp(_)
+            | LocalVerb::WithdrawHelp
+            | LocalVerb::Rate { .. }
+            | LocalVerb::ReportSession { .. }
+    )
 }
 
 async fn ask_separately(socket: &Path, verb: LocalVerb, tell: impl Fn(WindowInput)) {

@@ -14,6 +14,9 @@ use crate::time::UnixMillis;
 /// Most messages of one direction in one session; beyond it a peer is cut off.
 pub const MAX_MESSAGES: u64 = 10_000;
 
+/// Most bytes of text of the peer that one session's chat keeps: a book's worth. Beyond it a peer is cut off.
+pub const MAX_PEER_TEXT: usize = 1024 * 1024;
+
 /// A chat message as shown.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChatLine {
@@ -46,8 +49,8 @@ pub enum ChatError {
     /// A number was left out: messages would be missing.
     #[error("the other end left out a chat message")]
     Gap,
-    /// More than [`MAX_MESSAGES`].
-    #[error("too many chat messages in one session")]
+    /// More than [`MAX_MESSAGES`] or [`MAX_PEER_TEXT`].
+    #[error("this session's chat is full")]
     TooMany,
 }
 
@@ -69,13 +72,15 @@ pub struct ChatLog {
     lines: Vec<ChatLine>,
     written: u64,
     got: u64,
+    /// Bytes of the peer's messages.
+    peer_text: usize,
     seen: u64,
 }
 
 impl ChatLog {
     /// An empty chat.
     pub fn new(side: SessionSide) -> Self {
-        Self { side, lines: Vec::new(), written: 0, got: 0, seen: 0 }
+        Self { side, lines: Vec::new(), written: 0, got: 0, peer_text: 0, seen: 0 }
     }
 
     /// All messages in the order in which they came or were written.
@@ -116,9 +121,13 @@ impl ChatLog {
             ChatFrame::Message { number, .. } if number > MAX_MESSAGES => Err(ChatError::TooMany),
             ChatFrame::Message { number, .. } if number != self.got + 1 => Err(ChatError::Gap),
             ChatFrame::Message { number, at, text } => {
-                self.got = number;
                 let from_technician = self.side == SessionSide::Device;
                 let text = text::multi_line(&text, MAX_CHAT);
+                if self.peer_text + text.len() > MAX_PEER_TEXT {
+                    return Err(ChatError::TooMany);
+                }
+                self.peer_text += text.len();
+                self.got = number;
                 let line = ChatLine { from_technician, number, at, text, mark: DeliveryMark::Received };
                 self.lines.push(line.clone());
                 Ok(ChatChange::New(line))
@@ -223,5 +232,10 @@ mod tests {
         assert_eq!(d.take(m(2)), Err(ChatError::Gap));
         assert_eq!(d.take(m(u64::MAX)), Err(ChatError::TooMany));
         assert_eq!(d.take(ChatFrame::Shown(u64::MAX)), Ok(ChatChange::Nothing));
+        let long = |number| ChatFrame::Message { number, at: AT, text: "\u{20ac}".repeat(MAX_CHAT) };
+        let taken = (1..).take_while(|number| d.take(long(*number)).is_ok()).count();
+        let kept: usize = d.lines().iter().map(|line| line.text.len()).sum();
+        assert!(taken > 50 && kept <= MAX_PEER_TEXT, "{taken} messages, {kept} bytes");
+        assert_eq!(d.take(m(taken as u64 + 1)).is_ok(), kept < MAX_PEER_TEXT, "a short one may still fit");
     }
 }

@@ -1,12 +1,13 @@
 //! Carries a [`ChatLog`] over one stream: the same driver at both ends.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
 use crate::framed::{self, FrameError};
+use crate::lock::locked;
 use nearhand_proto::chat::{ChatChange, ChatError, ChatLog, ChatStream};
 use nearhand_proto::message::session::FRAME_LIMIT;
 
@@ -37,7 +38,7 @@ impl SharedChat {
 
     /// Looks at or changes the log; follow a change by [`SharedChat::changed`].
     pub fn with<R>(&self, f: impl FnOnce(&mut ChatLog) -> R) -> R {
-        f(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut locked(&self.log))
     }
 
     /// Something was written or seen: the stream, if there is one, has something to send.
@@ -45,7 +46,8 @@ impl SharedChat {
         self.notify.notify_one();
     }
 
-    /// Carries the chat until the stream ends. `on` is told of every change that the peer brings.
+    /// Carries the chat until the stream ends. `on` is told of every change that the peer brings, and says how long nothing
+    /// more is read: a peer that floods waits at its own end.
     ///
     /// # Errors
     /// [`ChatEnd`], always: a chat stream only ends by breaking or being closed.
@@ -53,13 +55,16 @@ impl SharedChat {
         &self,
         mut to: impl AsyncWrite + Unpin,
         mut from: impl AsyncRead + Unpin,
-        mut on: impl FnMut(ChatChange),
+        mut on: impl FnMut(ChatChange) -> Duration,
     ) -> Result<core::convert::Infallible, ChatEnd> {
         let read = async {
             loop {
                 let change = self.with_frame(framed::read(&mut from, FRAME_LIMIT).await?)?;
-                on(change);
+                let wait = on(change);
                 self.changed();
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
             }
         };
         let write = async {

@@ -12,6 +12,7 @@ pub mod framed;
 pub mod key_file;
 pub mod lines;
 pub mod local;
+pub mod lock;
 mod network;
 pub mod platform;
 pub mod tls;

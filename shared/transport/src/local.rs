@@ -43,6 +43,8 @@ pub struct LocalClient {
     /// Events that came while a reply was waited for.
     waiting: VecDeque<LocalEvent>,
     number: u32,
+    /// Heartbeats are answered while a reply is waited for.
+    shows_itself: bool,
 }
 
 impl LocalClient {
@@ -73,7 +75,22 @@ impl LocalClient {
                 }
             }
         });
-        Ok(Self { write, messages, waiting: VecDeque::new(), number: 0 })
+        Ok(Self { write, messages, waiting: VecDeque::new(), number: 0, shows_itself: false })
+    }
+
+    /// The loop that calls this connection is the one that shows things to the person: while it waits in
+    /// [`LocalClient::ask`], heartbeats are answered there.
+    pub fn shows_itself(&mut self) {
+        self.shows_itself = true;
+    }
+
+    /// Answers a heartbeat ([`LocalEvent::Heartbeat`]).
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] if the connection broke.
+    pub async fn answer_heartbeat(&mut self, number: u32) -> Result<(), CallError> {
+        let request = LocalRequest { number: 0, verb: LocalVerb::Heartbeat { number } };
+        Ok(framed::write(&mut self.write, &request, FRAME_LIMIT).await?)
     }
 
     /// Asks, and waits for the answer. A refusal is an error.
@@ -87,6 +104,9 @@ impl LocalClient {
         framed::write(&mut self.write, &request, FRAME_LIMIT).await?;
         loop {
             match self.message().await? {
+                LocalMessage::Event(LocalEvent::Heartbeat { number }) if self.shows_itself => {
+                    self.answer_heartbeat(number).await?;
+                }
                 LocalMessage::Event(event) => self.waiting.push_back(event),
                 LocalMessage::Reply { number, reply } if number == self.number => {
                     return match reply {

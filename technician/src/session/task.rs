@@ -268,6 +268,7 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
     let carry = chat.carry(send, recv, |change| {
         // The receiver lives as long as this function.
         let _ = to.send(change);
+        Duration::ZERO
     });
     let pass = async {
         while let Some(change) = changes.recv().await {

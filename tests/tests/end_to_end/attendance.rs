@@ -11,6 +11,7 @@ use nearhand_tests::build::ProgramBinary;
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::parties::{TestAgent, TestTechnician};
 use nearhand_tests::program::{TestProgram, until};
+use rustix::process::Signal;
 use serde_json::Value;
 
 #[test]
@@ -48,7 +49,7 @@ fn a_session_that_nobody_sees_pauses_at_once_and_ends_soon() -> Result<()> {
     console.allows()?;
     client.granted(true)?;
     console.program.kill()?;
-    ensure!(client.granted(false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody can see the session"));
     client.say("/diagnose quick")?;
     client.program.wait_for("nobody at the device can be asked", LIMIT)?;
     // Somebody looks again in time.
@@ -59,6 +60,29 @@ fn a_session_that_nobody_sees_pauses_at_once_and_ends_soon() -> Result<()> {
     console.program.kill()?;
     client.granted(false)?;
     client.ends_with(18)?;
+    Ok(())
+}
+
+#[test]
+fn a_terminal_that_hangs_sees_nothing_and_pauses_the_session_until_it_goes_on() -> Result<()> {
+    let site = TestDeployment::new()?;
+    let agent = site.device("pc-1")?;
+    let mut console = agent.attend()?;
+    let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics"])?;
+    console.allows()?;
+    client.granted(true)?;
+    console.program.signal(Signal::STOP)?;
+    ensure!(client.granted(false)?.contains("nobody can see the session on the device"));
+    client.say("/diagnose quick")?;
+    client.program.wait_for("nobody at the device can be asked", LIMIT)?;
+    console.program.signal(Signal::CONT)?;
+    client.granted(true)?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    console.types("stop")?;
+    client.ends_with(18)?;
+    agent.has_audited("session.paused", 1)?;
+    agent.has_audited("session.continued", 1)?;
     Ok(())
 }
 

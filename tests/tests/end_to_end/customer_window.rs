@@ -12,11 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nearhand_tests::build::{self, ProgramBinary};
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
-use nearhand_tests::program::{ProgramLogs, kill, until};
+use nearhand_tests::program::{ProgramLogs, kill, signal, until};
 use nearhand_tests::screen_reader::{DesktopSession, ShownElement};
 use nearhand_tests::vnc::VncInput;
 use nearhand_tests::window_harness::{WindowHarness, gone};
 use nearhand_tests::x_display::XDisplay;
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// X11/keysymdef.h
@@ -215,7 +216,7 @@ fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
     client.granted(true)?;
     let process = reader.process("banner-stop")?;
     kill(process)?;
-    ensure!(client.granted(false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody can see the session"));
     // Nobody did anything: the agent started it again, in the same place and language.
     client.granted(true)?;
     nearhand_tests::x_display::window(&desk.display, "^Nearhand session$")?;
@@ -231,13 +232,31 @@ fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
 }
 
 #[test]
+fn a_window_that_hangs_pauses_the_session_until_it_draws_again() -> Result<()> {
+    let desk = WindowHarness::new()?;
+    let reader = &desk.reader;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    desk.allow()?;
+    client.granted(true)?;
+    let process = reader.process("banner-stop")?;
+    signal(process, Signal::STOP)?;
+    ensure!(client.granted(false)?.contains("nobody can see the session on the device"));
+    signal(process, Signal::CONT)?;
+    client.granted(true)?;
+    ensure!(reader.process("banner-stop")? == process, "it is the same window");
+    reader.press("banner-stop")?;
+    client.ends_with(18)?;
+    Ok(())
+}
+
+#[test]
 fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
     let desk = WindowHarness::new()?;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
     client.granted(true)?;
     kill(desk.reader.process("banner-stop")?)?;
-    ensure!(client.granted(false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody can see the session"));
     // Every one that the agent starts again dies too.
     until(2 * LIMIT, "the end of the session", || {
         for process in desk.agent.program.children("nearhand-window") {

@@ -55,6 +55,7 @@ fn requests(table: &mut Table) {
             Windows: [LocalVerb::Windows],
             Alarms: [LocalVerb::Alarms],
             WatchAsWindow: [LocalVerb::WatchAsWindow],
+            Heartbeat: [LocalVerb::Heartbeat { number: 7 }],
             LeaveWindow: [LocalVerb::LeaveWindow],
             Pause: [LocalVerb::Pause { session }],
             Resume: [LocalVerb::Resume { session }],
@@ -111,6 +112,7 @@ fn deeds(table: &mut Table) {
             Reconnected: [Activity::Reconnected],
             Paused: [Activity::Paused],
             PausedUnseen: [Activity::PausedUnseen],
+            PausedOtherUser: [Activity::PausedOtherUser],
             Resumed: [Activity::Resumed],
             Told: [Activity::Told(AgentNotice::PathLost)],
         }
@@ -287,8 +289,10 @@ fn events(table: &mut Table) {
             Paused: [
                 LocalEvent::Paused { session: SESSION, reason: PauseReason::Unseen },
                 LocalEvent::Paused { session: SESSION, reason: PauseReason::ByPerson },
+                LocalEvent::Paused { session: SESSION, reason: PauseReason::OtherUser },
             ],
             Resumed: [LocalEvent::Resumed { session: SESSION }],
+            Heartbeat: [LocalEvent::Heartbeat { number: 7 }],
             Help: [LocalEvent::Help(HelpStatus::Sending)],
         }
     );
@@ -310,6 +314,7 @@ fn said(table: &mut Table) {
             NothingGranted: [AgentNotice::NothingGranted],
             ByRelay: [AgentNotice::ByRelay],
             Unwatched: [AgentNotice::Unwatched],
+            OtherUser: [AgentNotice::OtherUser],
             ConnectionLost: [AgentNotice::ConnectionLost],
             CodeUsed: [AgentNotice::CodeUsed],
             CodeBurnt: [AgentNotice::CodeBurnt],
@@ -337,6 +342,7 @@ fn said(table: &mut Table) {
             NoCode: [AgentNotice::NoCode],
             CodesLocked: [AgentNotice::CodesLocked { seconds: 600 }],
             NoRelay: [AgentNotice::NoRelay],
+            TooManyPrograms: [AgentNotice::TooManyPrograms],
             NoText: [AgentNotice::NoText],
             NotTheirs: [AgentNotice::NotTheirs],
             NotGranted: [AgentNotice::NotGranted(view)],

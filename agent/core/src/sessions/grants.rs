@@ -53,16 +53,29 @@ impl Sessions {
         };
         if let Err(refusal) = verdict {
             let actor = live.technician.actor();
-            self.note(&actor, "refused", Some(session), format!("{what}: {refusal}"));
+            if self.notes_refusal(now, session) {
+                self.note(&actor, "refused", Some(session), format!("{what}: {refusal}"));
+            }
         }
         verdict
     }
 
     /// The technician asks. The answer comes as an effect: at once, or once the rows are on the disk. `policy` is `None`
     /// while it can't count.
-    pub fn ask(&mut self, session: SessionId, asked: CapabilityRequest, policy: Option<&OwnerPolicy>) {
+    pub fn ask(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        asked: CapabilityRequest,
+        policy: Option<&OwnerPolicy>,
+    ) {
         let request = asked.request;
-        if let Err(refusal) = self.try_ask(session, asked, policy) {
+        let outcome = if self.takes_request(now.instant, session) {
+            self.try_ask(session, asked, policy)
+        } else {
+            Err(SessionRefusal::TooMany)
+        };
+        if let Err(refusal) = outcome {
             self.tell_technician(
                 session,
                 FromAgent::Decision { request, decision: ConsentDecision::Refused(refusal) },
@@ -191,8 +204,8 @@ impl Sessions {
         Some(self.propose(row, SessionChange::Extend(terms)))
     }
 
-    /// Capabilities are taken back by the person, or given up by the technician. Returns those that were granted.
-    pub fn take_back(
+    /// Capabilities are taken back. Returns those that were granted.
+    fn take_back(
         &mut self,
         now: Timestamp,
         session: SessionId,
@@ -204,6 +217,14 @@ impl Sessions {
         self.note(who, "revoke", Some(session), gone.to_string());
         self.grants_changed(now, session, Activity::TakenBack(gone));
         gone
+    }
+
+    /// The technician gives capabilities up.
+    pub fn give_up(&mut self, now: Timestamp, session: SessionId, what: Capabilities, who: &str) {
+        let has = !what.intersection(self.consent.capabilities(now.instant, session)).is_empty();
+        if has || self.takes_request(now.instant, session) {
+            self.take_back(now, session, what, who);
+        }
     }
 
     /// [`Sessions::take_back`], by the person.

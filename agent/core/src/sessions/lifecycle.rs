@@ -12,6 +12,7 @@ use nearhand_proto::support_code::RoutingDigits;
 
 use super::change::{SessionChange, UnrecordedChangeId};
 use super::effect::SessionEffect;
+use super::limits::TechnicianLimits;
 use super::live_session::{
     ArrivedSession, LiveSession, Pause, ScreenRecordingState, SessionPhase, SessionTechnician, Timestamp,
 };
@@ -75,6 +76,7 @@ impl Sessions {
             recording: ScreenRecordingState::Off { parts: 0 },
             target: None,
             seen_window: None,
+            limits: TechnicianLimits::default(),
         };
         self.live.insert(session, live);
         self.push(SessionEffect::ShowSession(session));
@@ -84,7 +86,10 @@ impl Sessions {
     }
 
     /// Why help is given, in the technician's words, neutralised.
-    pub fn set_reason(&mut self, session: SessionId, reason: &str) {
+    pub fn set_reason(&mut self, now: Timestamp, session: SessionId, reason: &str) {
+        if !self.takes_request(now.instant, session) {
+            return;
+        }
         let Some(live) = self.live.get_mut(&session) else { return };
         reason.clone_into(&mut live.reason);
         let actor = live.technician.actor();
@@ -189,8 +194,10 @@ impl Sessions {
     pub fn forget(&mut self, now: Timestamp, session: SessionId, why: &AgentNotice) {
         self.arriving.remove(&session);
         self.void_all(session);
+        self.write_left_out(session);
         let open = self.consent.end(session);
         let Some(live) = self.live.remove(&session) else { return };
+        self.watchers.set_needed(now.instant, !self.live.is_empty());
         // What was done here says more than how the other end was told of it.
         let why = match &live.phase {
             SessionPhase::Ending(Some(here)) => here,

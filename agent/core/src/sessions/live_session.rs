@@ -9,6 +9,8 @@ use nearhand_proto::id::{SessionId, TechnicianId};
 use nearhand_proto::message::local::{ActivityEntry, AgentNotice, SessionRecord};
 use nearhand_proto::time::UnixMillis;
 
+use super::limits::TechnicianLimits;
+use super::watchers::Sight;
 use crate::window_target::WindowTarget;
 
 /// A moment, on both clocks: expiry runs on the monotonic one, what people read shows the other.
@@ -101,6 +103,8 @@ pub(super) struct LiveSession {
     pub(super) target: Option<WindowTarget>,
     /// The window that is being seen, in words.
     pub(super) seen_window: Option<String>,
+    /// What its technician may still say.
+    pub(super) limits: TechnicianLimits,
 }
 
 /// Why nothing is seen or done in a session.
@@ -108,8 +112,16 @@ pub(super) struct LiveSession {
 pub(super) struct Pause {
     /// The person wants it.
     pub(super) wished: bool,
-    /// Nobody at the device has seen it since.
-    pub(super) unseen: Option<Instant>,
+    /// Nobody at the device sees it.
+    pub(super) unseen: Option<Unseen>,
+}
+
+/// Since when nobody at the device has seen a session, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Unseen {
+    pub(super) since: Instant,
+    /// What kept it from being seen.
+    pub(super) sight: Sight,
 }
 
 impl Pause {

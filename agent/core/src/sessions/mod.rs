@@ -14,6 +14,7 @@ mod effect;
 mod grants;
 mod in_force;
 mod lifecycle;
+mod limits;
 mod live_session;
 mod pauses;
 mod presence;

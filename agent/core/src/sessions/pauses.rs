@@ -12,12 +12,16 @@ use nearhand_proto::message::local::{Activity, LocalEvent, PauseReason};
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
 use super::change::{SessionChange, UnrecordedChangeId};
-use super::live_session::{LiveSession, Pause, Timestamp};
+use super::live_session::{LiveSession, Pause, Timestamp, Unseen};
 use super::record_health::row;
 use super::state::Sessions;
+use super::watchers::Sight;
 
-/// A session that its person should see ends when nobody at the device has seen it for this long.
+/// A session that its person should see ends when no program of theirs has been there for this long.
 const UNSEEN_FOR: Duration = Duration::from_secs(10);
+/// It ends when a program is there and has not answered for this long: a machine that swaps or a stopped terminal may go on,
+/// and until then nothing is seen or done.
+const FROZEN_FOR: Duration = Duration::from_secs(300);
 
 impl Sessions {
     /// The person wants nothing to be seen or done for a while.
@@ -56,29 +60,38 @@ impl Sessions {
         Ok(())
     }
 
-    /// Somebody joined or left: sessions that nobody sees any more pause at once; those that are seen again go on once that
-    /// is written down.
+    /// Somebody joined, left, froze or answers again: sessions that nobody sees any more pause at once; those that are seen
+    /// again go on once that is written down.
     pub(super) fn presence_changed(&mut self, now: Timestamp) {
-        let state =
-            |(id, live): (&SessionId, &LiveSession)| (*id, self.is_unseen(live), live.pause.unseen.is_some());
+        self.watchers.set_needed(now.instant, !self.live.is_empty());
+        let state = |(id, live): (&SessionId, &LiveSession)| (*id, self.sight(live), live.pause.unseen);
         let all: Vec<_> = self.live.iter().map(state).collect();
-        for (session, is_unseen, was_unseen) in all {
-            match (is_unseen, was_unseen) {
-                (true, false) => {
-                    if let Some(live) = self.live.get_mut(&session) {
-                        live.pause.unseen = Some(now.instant);
-                    }
+        for (session, sight, unseen) in all {
+            match (sight, unseen) {
+                (Sight::Frozen | Sight::Nobody, None) => {
+                    self.set_unseen(session, Unseen { since: now.instant, sight });
                     let act = Activity::PausedUnseen;
                     self.note("agent", "session.paused", Some(session), act.to_string());
                     self.tell_pause(now, session, act);
                 }
-                (true, true) => self.void_seen_again(session),
-                (false, true) if !self.is_resuming_unseen(session) => {
+                (Sight::Frozen | Sight::Nobody, Some(before)) => {
+                    if before.sight != sight {
+                        self.set_unseen(session, Unseen { since: now.instant, sight });
+                    }
+                    self.void_seen_again(session);
+                }
+                (Sight::Seen, Some(_)) if !self.is_resuming_unseen(session) => {
                     let row = row("agent", "session.continued", Some(session), Activity::Resumed.to_string());
                     self.propose(row, SessionChange::SeenAgain(session));
                 }
-                (false, _) => {}
+                (Sight::Seen, _) => {}
             }
+        }
+    }
+
+    fn set_unseen(&mut self, session: SessionId, unseen: Unseen) {
+        if let Some(live) = self.live.get_mut(&session) {
+            live.pause.unseen = Some(unseen);
         }
     }
 
@@ -105,27 +118,29 @@ impl Sessions {
         self.tell(person, event);
     }
 
-    /// Whether its person should see a session and doesn't.
-    fn is_unseen(&self, live: &LiveSession) -> bool {
-        live.attended && !self.watchers.sees(live.person)
+    /// Whether its person sees a session. One that nobody needs to see counts as seen.
+    fn sight(&self, live: &LiveSession) -> Sight {
+        if live.attended { self.watchers.sight(live.person) } else { Sight::Seen }
     }
 
     /// When a session ends because nobody sees it.
     pub(super) fn unseen_until(&self) -> Option<Instant> {
-        let unseen =
-            self.live.values().filter(|live| self.is_unseen(live)).filter_map(|live| live.pause.unseen);
-        unseen.min().map(|since| since + UNSEEN_FOR)
+        self.live.values().filter_map(|live| self.unseen_deadline(live)).min()
+    }
+
+    fn unseen_deadline(&self, live: &LiveSession) -> Option<Instant> {
+        let unseen = live.pause.unseen?;
+        match self.sight(live) {
+            Sight::Seen => None,
+            Sight::Frozen => Some(unseen.since + FROZEN_FOR),
+            Sight::Nobody => Some(unseen.since + UNSEEN_FOR),
+        }
     }
 
     /// Sessions that nobody has seen for too long.
     pub(super) fn unseen_too_long(&mut self, now: Instant) -> Vec<SessionId> {
-        let is_late = |live: &LiveSession| live.pause.unseen.is_some_and(|since| since + UNSEEN_FOR <= now);
-        let late: Vec<_> = self
-            .live
-            .iter()
-            .filter(|(_, live)| self.is_unseen(live) && is_late(live))
-            .map(|(id, _)| *id)
-            .collect();
+        let is_late = |live: &LiveSession| self.unseen_deadline(live).is_some_and(|until| until <= now);
+        let late: Vec<_> = self.live.iter().filter(|(_, live)| is_late(live)).map(|(id, _)| *id).collect();
         for session in &late {
             if let Some(live) = self.live.get_mut(session) {
                 // Once; it ends on its own task. It stays paused by the wish.
@@ -137,7 +152,7 @@ impl Sessions {
 
     /// Why an act may not be done in a paused session.
     pub(super) fn not_paused(&self, live: &LiveSession, what: Capability) -> Result<(), SessionRefusal> {
-        if self.is_unseen(live) || live.pause.unseen.is_some() {
+        if self.sight(live) != Sight::Seen || live.pause.unseen.is_some() {
             return Err(SessionRefusal::Unattended);
         }
         if live.pause.wished { Err(SessionRefusal::NotGranted(what)) } else { Ok(()) }

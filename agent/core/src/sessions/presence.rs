@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::LocalEvent;
 
 use super::effect::SessionEffect;
 use super::live_session::Timestamp;
@@ -12,18 +13,30 @@ use super::watchers::LocalUser;
 impl Sessions {
     /// A local program watches from now on: somebody can be asked. Returns its number for [`Sessions::leave`].
     pub fn join(&mut self, now: Timestamp, user: LocalUser) -> u64 {
-        self.watchers.last += 1;
-        let number = self.watchers.last;
-        self.watchers.present.insert(number, user);
-        self.push(SessionEffect::Watching(self.watchers.present.len()));
+        let number = self.watchers.join(user);
+        self.push(SessionEffect::Watching(self.watchers.count()));
         self.presence_changed(now);
         number
     }
 
     /// It no longer watches: sessions that nobody else sees pause at once.
     pub fn leave(&mut self, now: Timestamp, number: u64) {
-        self.watchers.present.remove(&number);
-        self.push(SessionEffect::Watching(self.watchers.present.len()));
+        self.watchers.leave(number);
+        self.push(SessionEffect::Watching(self.watchers.count()));
+        self.presence_changed(now);
+    }
+
+    /// A local program answers a heartbeat: what it is told is shown to its person.
+    pub fn heartbeat_answered(&mut self, now: Timestamp, watcher: u64, heartbeat: u32) {
+        self.watchers.answered(watcher, heartbeat);
+        self.presence_changed(now);
+    }
+
+    /// Sessions whose watchers no longer answer pause; the next heartbeat is sent if it is due.
+    pub(super) fn handle_heartbeats(&mut self, now: Timestamp) {
+        if let Some(number) = self.watchers.handle_timeout(now.instant) {
+            self.tell(None, LocalEvent::Heartbeat { number });
+        }
         self.presence_changed(now);
     }
 

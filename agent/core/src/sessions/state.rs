@@ -70,7 +70,8 @@ impl Sessions {
     /// When [`Sessions::handle_timeout`] next has something to do.
     pub fn next_timeout(&self) -> Option<Instant> {
         let own = [self.consent.next_timeout(), self.codes.next_timeout()];
-        own.into_iter().chain([self.unseen_until(), self.record.next_timeout()]).flatten().min()
+        let seen = [self.unseen_until(), self.watchers.next_timeout()];
+        own.into_iter().chain(seen).chain([self.record.next_timeout()]).flatten().min()
     }
 
     /// Does what is due by now.
@@ -89,6 +90,7 @@ impl Sessions {
                 Change::Idle { session } => self.end(now, session, SessionEndReason::Idle, None),
             }
         }
+        self.handle_heartbeats(now);
         for session in self.unseen_too_long(now.instant) {
             self.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Unwatched));
         }

@@ -14,6 +14,7 @@ use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndRea
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 
+use super::live_session::SessionPhase;
 use super::record_health::DISK_PATIENCE;
 use super::{
     ArrivedSession, CapabilityRequest, LocalUser, SessionEffect, SessionTechnician, Sessions, Timestamp,
@@ -143,7 +144,7 @@ impl Device {
     fn ask(&mut self, what: Capability) {
         let asked =
             CapabilityRequest { request: 7, capabilities: what.into(), seconds: 900, reason: String::new() };
-        self.happens(|sessions, _| sessions.ask(S, asked, None));
+        self.happens(|sessions, now| sessions.ask(now, S, asked, None));
     }
 
     /// The person allows the request that waits.
@@ -188,6 +189,17 @@ impl Device {
             matches!(effect, SessionEffect::EndSession(S, SessionEndReason::Stopped))
         };
         last == Some(true) && self.done.iter().any(ends)
+    }
+
+    /// Whether a row of that action says that.
+    fn row_said(&self, action: &str, words: &str) -> bool {
+        let said = |event: &AuditEvent| event.action == action && event.detail.contains(words);
+        self.log.rows().iter().any(|row| said(&row.event))
+    }
+
+    /// Whether the session is being ended.
+    fn ended(&self) -> bool {
+        self.sessions.live.get(&S).is_none_or(|live| matches!(live.phase, SessionPhase::Ending(_)))
     }
 
     fn actions(&mut self) -> Vec<String> {
@@ -355,4 +367,96 @@ fn a_session_whose_row_cannot_be_written_does_not_begin() {
     assert!(device.sessions.is_live(S));
     assert_eq!(device.allows(View), Err(SessionRefusal::NotGranted(View)));
     assert_eq!(device.sessions.granted(device.now, S), []);
+}
+
+/// Passes time as an agent that runs does: it is there whenever something is due. `answers`: the watcher of this number
+/// answers heartbeats.
+fn pass_awake(device: &mut Device, time: Duration, answers: Option<u64>) {
+    let end = device.now + time;
+    while device.now < end {
+        device.pass(Duration::from_millis(100));
+        let sent = device.done.drain(..).rev().find_map(|effect| match effect {
+            SessionEffect::TellPerson(_, LocalEvent::Heartbeat { number }) => Some(number),
+            _ => None,
+        });
+        if let (Some(number), Some(watcher)) = (sent, answers) {
+            device.happens(|sessions, now| sessions.heartbeat_answered(now, watcher, number));
+        }
+    }
+}
+
+#[test]
+fn a_session_whose_watcher_hangs_pauses_and_goes_on_by_itself() {
+    let mut device = Device::empty();
+    let ann = device.happens(|sessions, now| sessions.join(now, ANN));
+    device.begin();
+    device.ask(View);
+    device.allow();
+    pass_awake(&mut device, MINUTE, Some(ann));
+    assert_eq!(device.allows(View), Ok(()));
+    // It is stopped, its connection stands.
+    pass_awake(&mut device, Duration::from_secs(3), None);
+    assert_eq!(device.allows(View), Err(SessionRefusal::Unattended));
+    assert!(device.row_said("session.paused", "nobody can see the session on the device"));
+    pass_awake(&mut device, 2 * MINUTE, None);
+    assert_eq!(device.allows(View), Err(SessionRefusal::Unattended), "paused, and not over");
+    device.happens(|sessions, now| sessions.heartbeat_answered(now, ann, 1));
+    assert_eq!(device.allows(View), Ok(()), "it goes on by itself");
+    // Stopped again, and then its connection is lost too: that is over as soon as for any other.
+    pass_awake(&mut device, MINUTE, None);
+    device.happens(|sessions, now| sessions.leave(now, ann));
+    pass_awake(&mut device, Duration::from_secs(9), None);
+    assert!(device.sessions.unseen_until().is_some(), "not over yet");
+    device.pass(Duration::from_secs(2));
+    assert!(device.ended(), "nobody came back");
+}
+
+#[test]
+fn a_watcher_that_hangs_for_minutes_ends_the_session() {
+    let mut device = Device::empty();
+    device.happens(|sessions, now| sessions.join(now, ANN));
+    device.begin();
+    device.ask(View);
+    device.allow();
+    pass_awake(&mut device, 4 * MINUTE, None);
+    let mut seconds = 0;
+    while !device.ended() {
+        device.pass(Duration::from_secs(1));
+        seconds += 1;
+        assert!(seconds < 90, "it never ends");
+    }
+}
+
+#[test]
+fn a_technician_who_floods_is_refused_in_words_and_costs_few_rows() {
+    let mut device = Device::empty();
+    device.happens(|sessions, now| sessions.join(now, ANN));
+    device.begin();
+    let before = device.log.rows().len();
+    for _ in 0..2000 {
+        device.ask(View);
+        device.happens(|sessions, now| sessions.set_reason(now, S, "because"));
+        let refused = device.allows(Control).unwrap_err();
+        device.happens(|sessions, now| sessions.stream_refused(now, S, refused));
+        device.happens(|sessions, now| sessions.give_up(now, S, View.into(), "technician"));
+    }
+    let rows = device.log.rows().len() - before;
+    assert!(rows < 60, "{rows} rows");
+    let told = device.done.iter().filter(|effect| matches!(effect, SessionEffect::TellPerson(..))).count();
+    assert!(told < 60, "{told} events for the person");
+    let asked_too_often = device.refusals().iter().filter(|why| **why == SessionRefusal::TooMany).count();
+    assert!(asked_too_often > 1900, "each question is answered: {asked_too_often}");
+    // Once it is calm again, one row says what was left out, and the technician is heard as before.
+    device.pass(MINUTE);
+    device.happens(|sessions, now| sessions.set_reason(now, S, "the printer"));
+    assert!(device.row_said("refused", "more requests were refused: too many at once"));
+    assert!(device.row_said("session.reason", "the printer"));
+    // The chat is slowed down, not refused: what isn't read waits at the technician's end.
+    let waits: Duration =
+        (0..100).map(|_| device.happens(|sessions, now| sessions.chat_arrived(now, S, 4000))).max().unwrap();
+    assert!(waits > MINUTE, "{waits:?}");
+    // Stop waits for none of it.
+    device.done.clear();
+    device.happens(|sessions, now| sessions.stop_all(now, ANN));
+    assert!(device.is_stopped());
 }

@@ -59,6 +59,7 @@ pub(crate) fn sentence(catalog: &Catalog, activity: &Activity) -> String {
         Activity::Reconnected => "act-reconnected",
         Activity::Paused => "act-paused",
         Activity::PausedUnseen => "act-paused-unseen",
+        Activity::PausedOtherUser => "act-paused-other-user",
         Activity::Resumed => "act-resumed",
     };
     catalog.text(key)

@@ -235,6 +235,7 @@ impl WindowModel {
         });
         let state = match (live.paused, session.connected) {
             (Some(PauseReason::Unseen), _) => self.catalog.text("session-paused-unseen"),
+            (Some(PauseReason::OtherUser), _) => self.catalog.text("session-paused-other-user"),
             (Some(PauseReason::ByPerson), _) => self.catalog.text("session-paused"),
             (None, false) => self.catalog.text("session-lost"),
             (None, true) if granted.is_empty() => self.catalog.text("session-view-none"),

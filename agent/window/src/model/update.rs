@@ -142,6 +142,10 @@ impl WindowModel {
                 }
             }
             LocalEvent::Help(help) => self.help = help,
+            // Answered from here, the loop that draws: a window that hangs shows its person nothing.
+            LocalEvent::Heartbeat { number } => {
+                return vec![WindowEffect::Send(LocalVerb::Heartbeat { number })];
+            }
         }
         Vec::new()
     }

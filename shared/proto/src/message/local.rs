@@ -24,7 +24,8 @@ pub const MAX_WINDOWS: usize = 64;
 /// Longest title or application of a window, in characters.
 pub const MAX_TITLE: usize = 120;
 
-/// What a local program may ask of the agent; each is answered with one [`LocalReply`] of the same number.
+/// What a local program may ask of the agent; each but [`LocalVerb::Heartbeat`] is answered with one [`LocalReply`] of the
+/// same number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LocalRequest {
     /// Chosen by the caller.
@@ -43,6 +44,11 @@ pub enum LocalVerb {
     /// As [`LocalVerb::Watch`]; the caller is the person's window. If it goes away during a session without
     /// [`LocalVerb::LeaveWindow`], the agent starts it again.
     WatchAsWindow,
+    /// The answer to [`LocalEvent::Heartbeat`], from the loop that shows things to the person. It has no answer itself.
+    Heartbeat {
+        /// The number that was asked with.
+        number: u32,
+    },
     /// The person closes the window: it is not started again.
     LeaveWindow,
     /// A new support code; the old one is void.
@@ -348,8 +354,10 @@ pub enum Activity {
     Reconnected,
     /// Nothing is seen or done, at the person's wish.
     Paused,
-    /// Nothing is seen or done, because nobody at the device sees this session.
+    /// Nothing is seen or done, because nobody at the device sees this session, or their program hangs.
     PausedUnseen,
+    /// Nothing is seen or done, because another user or display is at the screen than the one that was granted.
+    PausedOtherUser,
     /// What was granted counts again.
     Resumed,
     /// Something else that the agent tells about it.
@@ -393,7 +401,8 @@ impl core::fmt::Display for Activity {
             Self::Interrupted => "the connection was lost; waiting up to a minute for it to come back",
             Self::Reconnected => "the connection is back; the session goes on",
             Self::Paused => "paused: nothing is seen or done",
-            Self::PausedUnseen => "paused, because nobody at the device sees this session",
+            Self::PausedUnseen => "nobody can see the session on the device: paused",
+            Self::PausedOtherUser => "another user is at the device's screen now: paused until they allow it",
             Self::Resumed => "the session goes on",
             Self::Told(said) => return write!(f, "{said}"),
         };
@@ -601,11 +610,19 @@ pub enum PauseReason {
     ByPerson,
     /// Nobody at the device sees it.
     Unseen,
+    /// Another user or display is at the screen than the one that was granted.
+    OtherUser,
 }
 
 /// An event for the programs that watch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LocalEvent {
+    /// Asked every second while there is a session. A program that doesn't answer with [`LocalVerb::Heartbeat`] shows nothing,
+    /// so its person sees nothing of the session either.
+    Heartbeat {
+        /// Counts up.
+        number: u32,
+    },
     /// The relay is connected, or not and why.
     Relay {
         /// Whether the relay is connected.

@@ -36,6 +36,8 @@ pub enum AgentNotice {
     Unwatched,
     /// The connection was lost and did not come back.
     ConnectionLost,
+    /// Another user is at the screen and has allowed the session: it is theirs now.
+    OtherUser,
 
     /// A support code is gone: it was used.
     CodeUsed,
@@ -102,6 +104,8 @@ pub enum AgentNotice {
     },
     /// The relay isn't connected.
     NoRelay,
+    /// More programs of theirs are connected to the agent than it serves.
+    TooManyPrograms,
     /// The text is empty.
     NoText,
     /// That session isn't one of theirs that is over.
@@ -183,6 +187,7 @@ impl fmt::Display for AgentNotice {
             Self::ByRelay => "the relay ended the session",
             Self::Unwatched => "nobody at the device watched any more",
             Self::ConnectionLost => "the connection was lost and did not come back in time",
+            Self::OtherUser => "another user is at this screen now and has allowed the session: it is theirs",
             Self::CodeUsed => "it was used",
             Self::CodeBurnt => "somebody tried a wrong code, so this one no longer counts",
             Self::CodeExpired => "it expired",
@@ -202,6 +207,9 @@ impl fmt::Display for AgentNotice {
             Self::ChatFull => "the message is empty, or the chat of this session is full",
             Self::NoCode => "there is no code of yours",
             Self::NoRelay => "the relay is not connected; try again in a moment",
+            Self::TooManyPrograms => {
+                "too many of your programs are connected to the agent: close some; only Stop is taken from this one"
+            }
             Self::NoText => "say in a few words what is the matter",
             Self::NotTheirs => "that session is not one of yours that is over",
             Self::NobodySees => {
