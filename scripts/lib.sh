@@ -19,6 +19,8 @@ apt_programs=(
   nodejs:node          # runs them
   npm:npm              # fetches what they need, which is in no program
   procps:pgrep         # finds the decode process that they kill
+  postgresql:/usr/lib/postgresql # the relay's other database: its tests start a server
+  prometheus:promtool  # checks and tries the alert rules
   xvfb:Xvfb            # an X server without a screen: the desktop process is tried on it
   openbox:openbox      # a window manager for them
   tigervnc-standalone-server:Xtigervnc # an X server whose input is a device's, for presses that must be real

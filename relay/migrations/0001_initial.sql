@@ -6,6 +6,8 @@ CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 );
+-- Who adds to the alarm log locks this row first.
+INSERT INTO meta (name, value) VALUES ('alarms', '');
 
 -- At most one row (one = 1): the organisation that claimed this relay.
 CREATE TABLE organisation (

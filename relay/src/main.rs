@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             {
                 eprintln!("nearhand-relay: {}", text::chain(error.as_ref()));
             }
-            ExitCode::FAILURE
+            ExitCode::from(command::exit_code(&error))
         }
     }
 }

@@ -64,14 +64,15 @@ async fn first_claim(config: &RelayConfig, key: SecretKey) -> anyhow::Result<Cla
             config::FILE
         );
     }
-    new_claim(config, key).await
+    new_claim(config, &key).await
 }
 
 async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     let config = RelayConfig::load(&dir.config_file())?;
     let key = inputs::load_key(&config)?;
-    let store = Store::open(&data::existing_database(&config)?, key.clone()).await?;
-    if let Some(organisation) = store.reader().organisation().await? {
+    let database = data::existing_database(&config)?;
+    let reader = Store::open_for_reading(&database).await?;
+    if let Some(organisation) = reader.organisation().await? {
         if !arguments.reset_organisation {
             bail!(
                 "this relay belongs to the organisation {}. A new claim string would hand it to another one: \
@@ -82,13 +83,14 @@ async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
             );
         }
         let _lock = dir.lock().context("the relay is running: stop it first")?;
+        let store = Store::open(&database, key.clone()).await?;
         store
             .write_audited(StoreWrite::ResetOrganisation, vec![reset_event(&organisation.to_string())])
             .await?;
+        store.close().await;
         println!("The organisation was removed, with its devices, people, invitations and running sessions.");
     }
-    store.close().await;
-    let claim = new_claim(&config, key).await?;
+    let claim = new_claim(&config, &key).await?;
     explain(arguments, &claim);
     Ok(())
 }
@@ -102,15 +104,14 @@ fn reset_event(organisation: &str) -> nearhand_proto::audit::AuditEvent {
     }
 }
 
-/// Makes a claim string; the database keeps its hash in place of any earlier one.
-async fn new_claim(config: &RelayConfig, key: SecretKey) -> anyhow::Result<ClaimString> {
+/// Makes a claim string; the database keeps its hash in place of any earlier one. The relay may be running.
+async fn new_claim(config: &RelayConfig, key: &SecretKey) -> anyhow::Result<ClaimString> {
     let relay =
         RelayAddress { host: config.public_host.clone(), port: config.public_port, key: key.public() };
     let mut secret = [0; 32];
     OsRng.fill_bytes(&mut secret);
-    let store = Store::open(&data::database(config)?, key).await?;
-    store.write(StoreWrite::Meta(CLAIM, HEXLOWER.encode(&claim_hash(&secret)))).await?;
-    store.close().await;
+    let reader = Store::open_for_reading(&data::database(config)?).await?;
+    reader.set_meta(CLAIM, &HEXLOWER.encode(&claim_hash(&secret))).await?;
     Ok(ClaimString { relay, secret: OneTime::new(secret) })
 }
 

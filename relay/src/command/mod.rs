@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use self::arguments::Arguments;
 use self::arguments::{ConfigLocation, ReceiversCommand, RelayAuditCommand, RelayCommand, TokenCommand};
-use crate::config::RelayConfig;
+use crate::config::{ConfigError, RelayConfig};
 use crate::data::{self, DataDir};
 use crate::store::StoreError;
 
@@ -77,6 +77,19 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
         RelayCommand::Completions { shell } => pages::completions(shell),
         RelayCommand::Man { dir } => pages::man(dir.as_deref()),
     }
+}
+
+/// The exit code of an error where starting again can't help: somebody has to put the database or the configuration right
+/// first. The systemd unit names it, so that the service then fails once instead of again and again. It is `EX_CONFIG` of
+/// sysexits.h.
+const NEEDS_SOMEBODY: u8 = 78;
+
+/// The exit code that an error of [`main`] leads to.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    let needs_somebody = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(StoreError::needs_somebody) || cause.is::<ConfigError>()
+    };
+    if error.chain().any(needs_somebody) { NEEDS_SOMEBODY } else { 1 }
 }
 
 /// Runs a command with the configuration.

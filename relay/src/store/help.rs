@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
 use super::codec::{from_big, millis, parse, to_big};
+use super::outcome::PRUNED;
 use super::{StoreError, StoreReader, WriteOutcome};
 
 /// Most wishes that are open at once.
@@ -177,13 +178,17 @@ async fn opine(
 }
 
 /// Forgets what was closed and what was said before.
-pub(super) async fn prune(tx: Tx<'_, '_>, before: UnixMillis) -> Result<(), StoreError> {
-    for sql in
-        ["DELETE FROM help WHERE closed_at > 0 AND closed_at < $1", "DELETE FROM opinions WHERE at < $1"]
-    {
-        sqlx::query(sql).bind(to_big(before.0)).execute(&mut **tx).await?;
+/// Forgets a part of what was closed and said before. Returns the most rows that went of a table.
+pub(super) async fn prune(tx: Tx<'_, '_>, before: UnixMillis) -> Result<u64, StoreError> {
+    let mut most = 0;
+    for sql in [
+        "DELETE FROM help WHERE number IN (SELECT number FROM help WHERE closed_at > 0 AND closed_at < $1 LIMIT $2)",
+        "DELETE FROM opinions WHERE session IN (SELECT session FROM opinions WHERE at < $1 LIMIT $2)",
+    ] {
+        let query = sqlx::query(sql).bind(to_big(before.0)).bind(PRUNED);
+        most = most.max(query.execute(&mut **tx).await?.rows_affected());
     }
-    Ok(())
+    Ok(most)
 }
 
 const fn urgency_number(urgency: Urgency) -> i64 {

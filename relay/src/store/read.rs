@@ -12,7 +12,7 @@ use nearhand_relay_core::alarm::absence::RememberedDevice;
 use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::registry::sessions::RelaySession;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyConnection, Row};
 
 use super::codec::{from_big, from_text, millis, parse, to_big};
 use super::{StoreError, StoreReader, schema};
@@ -64,9 +64,10 @@ fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
     Ok(row.try_get::<i64, _>(column)?)
 }
 
-pub(super) async fn audit_head(pool: &AnyPool) -> Result<AuditHead, StoreError> {
-    let last =
-        sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
+pub(super) async fn audit_head(connection: &mut AnyConnection) -> Result<AuditHead, StoreError> {
+    let last = sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await?;
     let Some(last) = last else { return Ok(AuditHead::EMPTY) };
     let row: AuditRow = serde_json::from_str(&text(&last, "entry")?)
         .map_err(|_| StoreError::Unreadable("the newest audit row"))?;
@@ -162,6 +163,21 @@ impl StoreReader {
     /// [`StoreError`]: the file is not empty or can't be written, or the database can't be read.
     pub async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
         sqlx::query("VACUUM INTO $1").bind(file).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Replaces a value of the relay itself, next to a running relay.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database can't be written; the value stays as it was then.
+    pub async fn set_meta(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value.to_owned())
+        .execute(self.pool())
+        .await?;
         Ok(())
     }
 

@@ -5,101 +5,30 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nearhand_proto::audit::{self, AuditEvent, AuditHead};
-use nearhand_proto::credential::{Credential, Retirement, RevocationList, VerifiedCredential};
-use nearhand_proto::forward::BindGrant;
-use nearhand_proto::id::{DeviceId, SessionId, StreamId};
-use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
-use nearhand_proto::message::control::{CloseOutcome, DeviceFacts};
+use nearhand_proto::id::StreamId;
+use nearhand_proto::identity::SecretKey;
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::registry::sessions::RelaySession;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
+use sqlx::{Any, AnyConnection, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
-use super::alarms::{self, AlarmTransaction, AlarmWrite, ReceiverOutlet};
-use super::codec::{to_big, to_text};
-use super::help::{self, HelpWrite};
+use super::alarms::{AlarmTransaction, AlarmWrite, ReceiverOutlet};
+use super::codec::to_big;
+use super::database::WriterConnection;
 use super::outcome::WriteOutcome;
-use super::schema::{outcome_name, role_name};
+use super::write::{self, StoreWrite};
 use super::{StoreError, read};
 
 /// Most writes in one transaction: bounds how long the first waits for the last.
 const BATCH: usize = 128;
-
-/// Somebody who joined, as stored.
-#[derive(Clone, Debug)]
-pub struct StoredMember {
-    /// What the credential proved.
-    pub who: Arc<VerifiedCredential>,
-    /// The credential as it was shown, to be stored.
-    pub credential: Credential,
-    /// A device's facts, made safe.
-    pub facts: Option<DeviceFacts>,
-    /// Their program's version, made safe.
-    pub version: String,
-    /// When it was judged.
-    pub at: UnixMillis,
-}
-
-/// A session and its two grants, as stored.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// The session as the registry keeps it.
-    pub session: RelaySession,
-    /// The technician's grant and the device's.
-    pub grants: [BindGrant; 2],
-}
-
-/// Somebody who was connected.
-#[derive(Clone, Debug)]
-pub struct SeenPeer {
-    /// Who; guests are not kept.
-    pub peer: PeerId,
-    /// The last moment at which the peer was connected.
-    pub at: UnixMillis,
-    /// What a device said of itself, and the version of its program, if it just connected.
-    pub said: Option<(Option<DeviceFacts>, String)>,
-}
-
-/// Something to store.
-#[derive(Debug)]
-pub enum StoreWrite {
-    /// The relay's first administrator and its organisation. Conflicts with an earlier claim.
-    Claim(PublicKey, Box<StoredMember>),
-    /// A new member. Conflicts with an earlier use of the invite.
-    Join(Box<StoredMember>),
-    /// A member's longer chain.
-    Rotate(Box<StoredMember>, Option<Signed<Retirement>>),
-    /// A revocation list. Conflicts with the same number.
-    Revoke(u64, Signed<RevocationList>, UnixMillis),
-    /// A session with its grants. Conflicts with its id.
-    Open(Box<NewSession>),
-    /// New grants for a session, and the bytes that went over its earlier paths.
-    Regrant(SessionId, [BindGrant; 2], u64),
-    /// The end of a session.
-    Close(SessionId, UnixMillis, CloseOutcome, u64),
-    /// Bytes of running sessions.
-    Count(Vec<(SessionId, u64)>),
-    /// Who was connected when.
-    Seen(Vec<SeenPeer>),
-    /// A device's own audit head. Conflicts with a stored one that it contradicts.
-    Witness(DeviceId, AuditHead, Signed<AuditHead>, UnixMillis),
-    /// A value of the relay itself.
-    Meta(&'static str, String),
-    /// Forgets the organisation and all that belongs to it. The audit log stays.
-    ResetOrganisation,
-    /// Forgets sessions that ended before, and what was closed and said before.
-    Prune(UnixMillis),
-    /// Something about help.
-    Help(Box<HelpWrite>),
-    /// Something about alarms.
-    Alarm(Box<AlarmWrite>),
-    /// Nothing but the audit rows that come with it.
-    Nothing,
-}
+/// How long a transaction may take, its connection with it. The database's own limits are shorter; this one holds where
+/// the database or the disk below it doesn't answer at all.
+const TRANSACTION: Duration = Duration::from_secs(8);
+/// The same for what an operator's command deletes as a whole.
+const LONG_TRANSACTION: Duration = Duration::from_secs(600);
 
 /// A write on its way to the writer.
 pub(super) struct WriteJob {
@@ -167,50 +96,124 @@ struct LogHeads {
 
 /// What the writer needs for each write.
 pub(super) struct WriterContext {
-    pub(super) pool: AnyPool,
     pub(super) key: SecretKey,
     pub(super) outlets: Arc<RwLock<Vec<ReceiverOutlet>>>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) health: Arc<WriterHealth>,
 }
 
-/// Runs until the last sender is gone. `own` is the relay's own alarm stream, new with each start.
+/// Runs until the store is closed. `own` is the relay's own alarm stream, new with each start.
 pub(super) async fn run(
     desk: WriterContext,
+    connection: WriterConnection,
     head: AuditHead,
     own: StreamId,
     mut jobs: mpsc::Receiver<WriteJob>,
 ) {
     let mut batch = Vec::new();
-    let mut ends = LogHeads { head, own: (own, 0), newest: None };
+    let heads = LogHeads { head, own: (own, 0), newest: None };
+    let mut writer = Writer { desk, connection, heads, stale: false };
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        match store(&desk, ends, &batch).await {
-            Ok((applied, new)) => {
-                ends = desk.go_on(new);
-                desk.health.note(Ok(()));
+        let last: Vec<WriteJob> =
+            batch.extract_if(.., |job| matches!(job.write, StoreWrite::Finish)).collect();
+        writer.take(&mut batch, &mut jobs).await;
+        if !last.is_empty() {
+            writer.connection.close().await;
+            for job in last {
+                let _ = job.done.send(Ok(WriteOutcome::Done));
+            }
+            return;
+        }
+        batch.shrink_to(BATCH);
+    }
+}
+
+/// The writer's state between two transactions.
+struct Writer {
+    desk: WriterContext,
+    connection: WriterConnection,
+    heads: LogHeads,
+    /// A commit may have been done and only its answer lost: the heads are read again before the next one.
+    stale: bool,
+}
+
+impl Writer {
+    /// Stores a batch and answers each of its jobs.
+    async fn take(&mut self, batch: &mut Vec<WriteJob>, jobs: &mut mpsc::Receiver<WriteJob>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.store(batch).await {
+            Ok(applied) => {
                 for (job, applied) in batch.drain(..).zip(applied) {
                     let _ = job.done.send(Ok(applied));
                 }
             }
             Err(error) => {
-                // The commit may have been done and only its answer lost: go on from what is stored.
-                if let Ok(stored) = read::audit_head(&desk.pool).await {
-                    ends.head = stored;
-                }
-                // Numbers of the own stream that may be stored are passed over.
-                ends.own.1 = ends.own.1.saturating_add(u64::from(u32::MAX));
                 // A write that was alone has failed alone.
-                let mut error = Some(error).filter(|_| batch.len() == 1);
+                let alone = batch.len() == 1;
+                let mut failed = Some(error).filter(|error| alone || error.concerns_all());
                 for job in batch.drain(..) {
-                    let result = match error.take() {
-                        Some(error) => Err(error),
-                        None => store(&desk, ends, std::slice::from_ref(&job)).await,
+                    let result = match &failed {
+                        Some(error) => Err(error.again()),
+                        None => self.store(std::slice::from_ref(&job)).await,
                     };
-                    answer(job, result, &mut ends, &desk);
+                    if let Err(error) = &result
+                        && error.concerns_all()
+                    {
+                        failed = Some(error.again());
+                    }
+                    let result = result.map(|applied| applied.first().copied().unwrap_or(WriteOutcome::Done));
+                    let _ = job.done.send(result);
+                }
+                // Who has waited for a database that does not answer needn't wait for its next silence as well.
+                if let Some(error) = failed.filter(StoreError::concerns_all) {
+                    while let Ok(job) = jobs.try_recv() {
+                        let _ = job.done.send(Err(error.again()));
+                    }
                 }
             }
         }
-        batch.shrink_to(BATCH);
+    }
+
+    /// Stores some jobs in one transaction, within a limit of time. Returns what became of each.
+    async fn store(&mut self, jobs: &[WriteJob]) -> Result<Vec<WriteOutcome>, StoreError> {
+        let long = jobs.iter().any(|job| matches!(job.write, StoreWrite::ResetOrganisation));
+        let limit = if long { LONG_TRANSACTION } else { TRANSACTION };
+        let (desk, connection, heads, stale) = (&self.desk, &mut self.connection, self.heads, self.stale);
+        let attempt = async {
+            let connection = connection.ready().await?;
+            let mut heads = heads;
+            if stale {
+                heads.head = read::audit_head(connection).await?;
+            }
+            store_with(connection, desk, heads, jobs).await
+        };
+        let stored = timeout(limit, attempt).await;
+        let answered = stored.is_ok();
+        let stored = stored.unwrap_or(Err(StoreError::TimedOut(limit)));
+        self.desk.health.note(stored.as_ref().map(|_| ()));
+        match stored {
+            Ok((applied, heads)) => {
+                self.heads = self.desk.go_on(heads);
+                self.stale = false;
+                Ok(applied)
+            }
+            Err(error) => {
+                // Where SQLite has rolled back by itself (disk full), rolling back fails, and the library counts a
+                // transaction that isn't there any more. What is stored over this connection later could end as part of a
+                // transaction that nobody commits, and be lost with the process. A fresh connection counts right.
+                if answered {
+                    self.connection.close().await;
+                } else {
+                    self.connection.abandon();
+                }
+                self.stale = true;
+                // Numbers of the own stream that may be stored are passed over.
+                self.heads.own.1 = self.heads.own.1.saturating_add(u64::from(u32::MAX));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -222,39 +225,6 @@ impl WriterContext {
         }
         LogHeads { newest: None, ..new }
     }
-}
-
-fn answer(
-    job: WriteJob,
-    result: Result<(Vec<WriteOutcome>, LogHeads), StoreError>,
-    ends: &mut LogHeads,
-    desk: &WriterContext,
-) {
-    desk.health.note(result.as_ref().map(|_| ()));
-    let answer = result.map(|(applied, new)| {
-        *ends = desk.go_on(new);
-        applied.first().copied().unwrap_or(WriteOutcome::Done)
-    });
-    let _ = job.done.send(answer);
-}
-
-/// Stores some jobs in one transaction. Returns what became of each, and what to go on from.
-async fn store(
-    desk: &WriterContext,
-    ends: LogHeads,
-    jobs: &[WriteJob],
-) -> Result<(Vec<WriteOutcome>, LogHeads), StoreError> {
-    let mut connection = desk.pool.acquire().await?;
-    let stored = store_with(&mut connection, desk, ends, jobs).await;
-    if stored.is_err() {
-        // Where SQLite has rolled back by itself (disk full), rolling back fails, and the library counts a transaction
-        // that isn't there any more. What is stored over this connection later could end as part of a transaction that
-        // nobody commits, and be lost with the process. A fresh connection counts right.
-        if let Err(error) = connection.close().await {
-            tracing::debug!(%error, "a connection that failed was not closed in order");
-        }
-    }
-    stored
 }
 
 async fn store_with(
@@ -275,7 +245,7 @@ async fn store_with(
         for job in jobs {
             let outcome = match (&mut book, job.logged()) {
                 (Some(book), Some(write)) => book.apply(&mut tx, write).await?,
-                _ => apply(&mut tx, &job.write).await?,
+                _ => write::apply(&mut tx, &job.write).await?,
             };
             if outcome != WriteOutcome::Conflict {
                 for event in &job.events {
@@ -317,318 +287,4 @@ async fn append(
         .execute(&mut **tx)
         .await?;
     Ok(AuditHead { number: row.number, hash: row.hash })
-}
-
-async fn apply(tx: &mut Transaction<'_, Any>, write: &StoreWrite) -> Result<WriteOutcome, StoreError> {
-    match write {
-        StoreWrite::Claim(organisation, member) => claim(tx, organisation, member).await,
-        StoreWrite::Join(member) => join(tx, member).await,
-        StoreWrite::Rotate(member, retirement) => rotate(tx, member, retirement.as_ref()).await,
-        StoreWrite::Revoke(number, list, at) => {
-            let query = sqlx::query(
-                "INSERT INTO revocations (number, list, received_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            );
-            insert(tx, query.bind(to_big(*number)).bind(to_text(list)?).bind(to_big(at.0))).await
-        }
-        StoreWrite::Open(new) => open(tx, new).await,
-        StoreWrite::Regrant(session, grants, bytes) => {
-            count(tx, session, *bytes).await?;
-            bind(tx, session, grants).await
-        }
-        StoreWrite::Close(session, at, outcome, bytes) => close(tx, session, *at, *outcome, *bytes).await,
-        StoreWrite::Count(sessions) => {
-            for (session, bytes) in sessions {
-                count(tx, session, *bytes).await?;
-            }
-            Ok(WriteOutcome::Done)
-        }
-        StoreWrite::Seen(seen) => {
-            for one in seen {
-                note_seen(tx, one).await?;
-            }
-            Ok(WriteOutcome::Done)
-        }
-        StoreWrite::Witness(device, head, signed, at) => witness(tx, device, head, signed, *at).await,
-        StoreWrite::Meta(name, value) => {
-            let query = sqlx::query(
-                "INSERT INTO meta (name, value) VALUES ($1, $2) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            );
-            insert(tx, query.bind(*name).bind(value.clone())).await
-        }
-        StoreWrite::Prune(before) => {
-            sqlx::query("DELETE FROM sessions WHERE ended_at > 0 AND ended_at < $1")
-                .bind(to_big(before.0))
-                .execute(&mut **tx)
-                .await?;
-            help::prune(tx, *before).await?;
-            Ok(WriteOutcome::Done)
-        }
-        StoreWrite::ResetOrganisation => {
-            for delete in RESET {
-                sqlx::query(delete).execute(&mut **tx).await?;
-            }
-            Ok(WriteOutcome::Done)
-        }
-        StoreWrite::Help(write) => help::apply(tx, write).await,
-        StoreWrite::Alarm(write) => {
-            alarms::apply(tx, write).await?;
-            Ok(WriteOutcome::Done)
-        }
-        StoreWrite::Nothing => Ok(WriteOutcome::Done),
-    }
-}
-
-const RESET: [&str; 18] = [
-    "DELETE FROM help",
-    "DELETE FROM opinions",
-    "DELETE FROM organisation",
-    "DELETE FROM used_invites",
-    "DELETE FROM devices",
-    "DELETE FROM people",
-    "DELETE FROM revocations",
-    "DELETE FROM retirements",
-    "DELETE FROM bindings",
-    "DELETE FROM sessions WHERE ended_at = 0",
-    "DELETE FROM audit_witnesses",
-    "DELETE FROM alarm_streams",
-    "DELETE FROM alarm_log",
-    "DELETE FROM alarms",
-    "DELETE FROM monitors",
-    "DELETE FROM maintenance",
-    "DELETE FROM notices",
-    "DELETE FROM outbox",
-];
-
-type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
-
-/// Runs an insert that does nothing on a conflict.
-async fn insert(tx: &mut Transaction<'_, Any>, query: Query<'_>) -> Result<WriteOutcome, StoreError> {
-    let rows = query.execute(&mut **tx).await?.rows_affected();
-    Ok(if rows == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done })
-}
-
-async fn claim(
-    tx: &mut Transaction<'_, Any>,
-    organisation: &PublicKey,
-    member: &StoredMember,
-) -> Result<WriteOutcome, StoreError> {
-    let query = sqlx::query(
-        "INSERT INTO organisation (one, public_key, claimed_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
-    );
-    let first = insert(tx, query.bind(organisation.to_string()).bind(to_big(member.at.0))).await?;
-    if first == WriteOutcome::Conflict {
-        return Ok(WriteOutcome::Conflict);
-    }
-    // The string is used up.
-    sqlx::query("DELETE FROM meta WHERE name = 'claim'").execute(&mut **tx).await?;
-    join(tx, member).await
-}
-
-async fn join(tx: &mut Transaction<'_, Any>, member: &StoredMember) -> Result<WriteOutcome, StoreError> {
-    let invite = &member.who.invite;
-    let query = sqlx::query(
-        "INSERT INTO used_invites (invite, first_key, current_key, role, used_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(invite.id.to_string())
-    .bind(member.who.first_key().to_string())
-    .bind(member.who.key().to_string())
-    .bind(role_name(invite.role))
-    .bind(to_big(member.at.0));
-    if insert(tx, query).await? == WriteOutcome::Conflict {
-        return Ok(WriteOutcome::Conflict);
-    }
-    let at = to_big(member.at.0);
-    let credential = to_text(&member.credential)?;
-    let query = match (member.who.device_id(), &member.facts) {
-        (Some(id), facts) => sqlx::query(
-            "INSERT INTO devices (id, credential, hostname, os, version, enrolled_at, last_seen) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET credential = excluded.credential",
-        )
-        .bind(id.to_string())
-        .bind(credential)
-        .bind(facts.as_ref().map(|f| f.hostname.to_string()).unwrap_or_default())
-        .bind(facts.as_ref().map(|f| f.os.to_string()).unwrap_or_default())
-        .bind(member.version.clone())
-        .bind(at)
-        .bind(at),
-        (None, _) => sqlx::query(
-            "INSERT INTO people (id, credential, version, joined_at, last_seen) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (id) DO UPDATE SET credential = excluded.credential",
-        )
-        .bind(member.who.first_key().technician_id().to_string())
-        .bind(credential)
-        .bind(member.version.clone())
-        .bind(at)
-        .bind(at),
-    };
-    query.execute(&mut **tx).await?;
-    Ok(WriteOutcome::Done)
-}
-
-async fn rotate(
-    tx: &mut Transaction<'_, Any>,
-    member: &StoredMember,
-    retirement: Option<&Signed<Retirement>>,
-) -> Result<WriteOutcome, StoreError> {
-    sqlx::query("UPDATE used_invites SET current_key = $1 WHERE invite = $2")
-        .bind(member.who.key().to_string())
-        .bind(member.who.invite.id.to_string())
-        .execute(&mut **tx)
-        .await?;
-    let credential = to_text(&member.credential)?;
-    let first = member.who.first_key();
-    let query = match member.who.device_id() {
-        Some(id) => sqlx::query("UPDATE devices SET credential = $1 WHERE id = $2")
-            .bind(credential)
-            .bind(id.to_string()),
-        None => sqlx::query("UPDATE people SET credential = $1 WHERE id = $2")
-            .bind(credential)
-            .bind(first.technician_id().to_string()),
-    };
-    query.execute(&mut **tx).await?;
-    if let Some(retirement) = retirement {
-        let retired = retirement.peek().map_err(|_| StoreError::Unreadable("a retirement"))?;
-        sqlx::query(
-            "INSERT INTO retirements (retired_key, retirement, received_at) VALUES ($1, $2, $3) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(retired.key.to_string())
-        .bind(to_text(retirement)?)
-        .bind(to_big(member.at.0))
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(WriteOutcome::Done)
-}
-
-async fn open(tx: &mut Transaction<'_, Any>, new: &NewSession) -> Result<WriteOutcome, StoreError> {
-    let session = &new.session;
-    let query = sqlx::query(
-        "INSERT INTO sessions (id, technician, technician_name, peer, device_name, attended, opened_at, \
-         ended_at, outcome, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING",
-    )
-    .bind(session.id.to_string())
-    .bind(session.technician.to_string())
-    .bind(session.technician_name.clone())
-    .bind(session.device.to_string())
-    .bind(session.device_name.clone())
-    .bind(i64::from(session.attended))
-    .bind(to_big(session.opened.0));
-    if insert(tx, query).await? == WriteOutcome::Conflict {
-        return Ok(WriteOutcome::Conflict);
-    }
-    bind(tx, &session.id, &new.grants).await
-}
-
-async fn bind(
-    tx: &mut Transaction<'_, Any>,
-    session: &SessionId,
-    grants: &[BindGrant; 2],
-) -> Result<WriteOutcome, StoreError> {
-    for (side, grant) in (0_i64..).zip(grants) {
-        sqlx::query(
-            "INSERT INTO bindings (session, side, bind_grant) VALUES ($1, $2, $3) \
-             ON CONFLICT (session, side) DO UPDATE SET bind_grant = excluded.bind_grant",
-        )
-        .bind(session.to_string())
-        .bind(side)
-        .bind(to_text(grant)?)
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(WriteOutcome::Done)
-}
-
-async fn count(tx: &mut Transaction<'_, Any>, session: &SessionId, bytes: u64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET bytes = $1 WHERE id = $2")
-        .bind(to_big(bytes))
-        .bind(session.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-async fn close(
-    tx: &mut Transaction<'_, Any>,
-    session: &SessionId,
-    at: UnixMillis,
-    outcome: CloseOutcome,
-    bytes: u64,
-) -> Result<WriteOutcome, StoreError> {
-    sqlx::query("UPDATE sessions SET ended_at = $1, outcome = $2, bytes = $3 WHERE id = $4 AND ended_at = 0")
-        .bind(to_big(at.0.max(1)))
-        .bind(outcome_name(outcome))
-        .bind(to_big(bytes))
-        .bind(session.to_string())
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("DELETE FROM bindings WHERE session = $1")
-        .bind(session.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(WriteOutcome::Done)
-}
-
-async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &SeenPeer) -> Result<(), StoreError> {
-    let at = to_big(seen.at.0);
-    let query = match (&seen.peer, &seen.said) {
-        (PeerId::Guest(_), _) => return Ok(()),
-        (PeerId::Device(id), Some((Some(facts), version))) => sqlx::query(
-            "UPDATE devices SET last_seen = $1, hostname = $2, os = $3, version = $4 WHERE id = $5",
-        )
-        .bind(at)
-        .bind(facts.hostname.to_string())
-        .bind(facts.os.to_string())
-        .bind(version.clone())
-        .bind(id.to_string()),
-        (PeerId::Device(id), _) => {
-            sqlx::query("UPDATE devices SET last_seen = $1 WHERE id = $2").bind(at).bind(id.to_string())
-        }
-        (PeerId::Person(id), Some((_, version))) => {
-            sqlx::query("UPDATE people SET last_seen = $1, version = $2 WHERE id = $3")
-                .bind(at)
-                .bind(version.clone())
-                .bind(id.to_string())
-        }
-        (PeerId::Person(id), None) => {
-            sqlx::query("UPDATE people SET last_seen = $1 WHERE id = $2").bind(at).bind(id.to_string())
-        }
-    };
-    query.execute(&mut **tx).await?;
-    Ok(())
-}
-
-async fn witness(
-    tx: &mut Transaction<'_, Any>,
-    device: &DeviceId,
-    head: &AuditHead,
-    signed: &Signed<AuditHead>,
-    at: UnixMillis,
-) -> Result<WriteOutcome, StoreError> {
-    let hash = data_encoding::HEXLOWER.encode(&head.hash);
-    let known: Option<(i64, String)> =
-        sqlx::query_as("SELECT number, hash FROM audit_witnesses WHERE witness = $1")
-            .bind(device.to_string())
-            .fetch_optional(&mut **tx)
-            .await?;
-    if let Some((number, known_hash)) = known
-        && (to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash))
-    {
-        return Ok(WriteOutcome::Conflict);
-    }
-    sqlx::query(
-        "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (witness) DO UPDATE SET number = excluded.number, hash = excluded.hash, \
-         head = excluded.head, received_at = excluded.received_at",
-    )
-    .bind(device.to_string())
-    .bind(to_big(head.number))
-    .bind(hash)
-    .bind(to_text(signed)?)
-    .bind(to_big(at.0))
-    .execute(&mut **tx)
-    .await?;
-    Ok(WriteOutcome::Done)
 }

@@ -42,6 +42,13 @@ async fn send(address: SocketAddr, request: &str) -> (u16, String, String) {
     (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
+/// Asks without a token.
+pub(super) async fn plain(address: SocketAddr, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let (status, _, body) = send(address, &request).await;
+    (status, body)
+}
+
 fn event(seq: u64, instance: &str, transition: AlarmTransition) -> RelayRequest {
     let event = AlarmEvent {
         rule: "disk-space".into(),

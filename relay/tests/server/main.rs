@@ -12,6 +12,7 @@ mod alarms;
 mod api;
 mod harness;
 mod peers;
+mod postgres;
 mod program;
 mod protocol;
 mod receivers;

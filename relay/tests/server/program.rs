@@ -15,6 +15,7 @@ use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::ClaimString;
 use nearhand_proto::message::control::{RelayPush, RelayPushReply, RelayReply, RelayRequest, SessionTarget};
 use nearhand_proto::message::session;
+use nearhand_relay::store::{Database, Store};
 use nearhand_transport::bound_socket::BoundSocket;
 use nearhand_transport::key_file;
 use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
@@ -132,6 +133,33 @@ fn init_makes_private_files_and_never_two_relays_in_one_place() {
     std::fs::write(&config, "public_host = \"a\"\nlisten_on = 1\n").unwrap();
     let (ok, text) = run(&["check-config", &config]);
     assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_relay_is_refused_in_words_and_the_service_stays_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("relay");
+    init(&data);
+    let store = Store::open(&Database::file(&data.join("relay.db")).unwrap(), key()).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (6, 'later', TRUE, X'00', 0)";
+    sqlx::query(newer).execute(store.pool()).await.unwrap();
+    store.close().await;
+    let dir = data.display().to_string();
+    let words = "made by a newer nearhand-relay: version 6, this one knows up to 1; install the newer";
+    let commands: [&[&str]; 4] = [&["run"], &["audit", "show"], &["token", "list"], &["receivers", "list"]];
+    for command in commands {
+        let output = Command::new(PROGRAM).args(command).args(["--data", &dir]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(words), "{command:?}: {text}");
+        assert_eq!(output.status.code(), Some(78), "{command:?}");
+    }
+    let unit = include_str!("../../../packaging/systemd/nearhand-relay.service");
+    assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "systemd starts it again and again");
+    // A configuration that is wrong doesn't mend itself either.
+    std::fs::write(data.join("relay.toml"), "public_host = \"a\"\nlisten_on = 1\n").unwrap();
+    let status = Command::new(PROGRAM).args(["run", "--data", &dir]).output().unwrap().status;
+    assert_eq!(status.code(), Some(78));
 }
 
 #[tokio::test]

@@ -64,8 +64,13 @@ impl AlarmTransaction {
         own: (StreamId, u64),
     ) -> Result<Self, StoreError> {
         // The first statement writes, so that SQLite takes its write lock now: a transaction that has read can't take it
-        // any more once another process (`receivers replay`) has written.
-        sqlx::query("UPDATE meta SET value = value WHERE name = 'alarms'").execute(&mut **tx).await?;
+        // any more once another process (`receivers replay`) has written. On PostgreSQL it locks this row, which the
+        // migration has made, so that two transactions never give out the same number.
+        let lock =
+            sqlx::query("UPDATE meta SET value = value WHERE name = 'alarms'").execute(&mut **tx).await?;
+        if lock.rows_affected() != 1 {
+            return Err(StoreError::Unreadable("meta: the row that alarms lock is missing"));
+        }
         let row = sqlx::query("SELECT COALESCE(MAX(number), 0) AS newest FROM alarm_log")
             .fetch_one(&mut **tx)
             .await?;

@@ -13,6 +13,7 @@ use super::names::{leaving_name, profile_name};
 use super::outbox;
 use crate::store::StoreError;
 use crate::store::codec::to_big;
+use crate::store::outcome::{PRUNED, WriteOutcome, pruned};
 
 /// Most open alarms of a device: one more is counted, not kept.
 pub const MAX_OPEN: usize = 500;
@@ -56,7 +57,7 @@ pub enum AlarmWrite {
 pub(in crate::store) async fn apply(
     tx: &mut Transaction<'_, Any>,
     write: &AlarmWrite,
-) -> Result<(), StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     let query = match write {
         AlarmWrite::Monitor(device, profile, site) => sqlx::query(
             "INSERT INTO monitors (device, profile, site, leaving) VALUES ($1, $2, $3, '') ON CONFLICT (device) \
@@ -76,12 +77,15 @@ pub(in crate::store) async fn apply(
                     .execute(&mut **tx)
                     .await?;
             }
-            return Ok(());
+            return Ok(WriteOutcome::Done);
         }
         AlarmWrite::Forget(device) => {
             sqlx::query("DELETE FROM monitors WHERE device = $1").bind(device.to_string())
         }
-        AlarmWrite::Settle(settled, at) => return outbox::settle(tx, settled, *at).await,
+        AlarmWrite::Settle(settled, at) => {
+            outbox::settle(tx, settled, *at).await?;
+            return Ok(WriteOutcome::Done);
+        }
         AlarmWrite::Disable(receiver, reason, at) => sqlx::query(
             "INSERT INTO disabled_receivers (name, disabled_at, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
@@ -89,31 +93,44 @@ pub(in crate::store) async fn apply(
         .bind(to_big(at.0))
         .bind(reason.clone()),
         AlarmWrite::Prune(before) => return prune(tx, *before).await,
-        _ => return Ok(()),
+        _ => return Ok(WriteOutcome::Done),
     };
     query.execute(&mut **tx).await?;
-    Ok(())
+    Ok(WriteOutcome::Done)
 }
 
-/// Forgets what is over and told. The newest log entry stays, so that no number is given out twice.
-async fn prune(tx: &mut Transaction<'_, Any>, before: UnixMillis) -> Result<(), StoreError> {
+/// Forgets a part of what is over and told. The newest log entry stays, so that no number is given out twice.
+async fn prune(tx: &mut Transaction<'_, Any>, before: UnixMillis) -> Result<WriteOutcome, StoreError> {
+    // `$1` and `$2` are the same time: parameters have no names in SQLite as this library binds them.
     const PRUNE: [&str; 6] = [
-        "DELETE FROM outbox WHERE state <> 'waiting' AND settled_at < $1",
-        "DELETE FROM notices WHERE at < $1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.number = notices.number)",
-        "DELETE FROM alarm_log WHERE at < $1 AND number < (SELECT MAX(number) FROM alarm_log) AND fingerprint IN \
-         (SELECT fingerprint FROM alarms WHERE is_open = 0 AND changed_at < $2)",
-        "DELETE FROM alarm_log WHERE at < $1 AND number < (SELECT MAX(number) FROM alarm_log) AND fingerprint = ''",
-        "DELETE FROM alarms WHERE is_open = 0 AND changed_at < $1",
-        "DELETE FROM maintenance WHERE is_over = 1 AND ends_at < $1",
+        "DELETE FROM outbox WHERE (receiver, number) IN (SELECT receiver, number FROM outbox \
+         WHERE state <> 'waiting' AND settled_at < $1 AND settled_at < $2 LIMIT $3)",
+        "DELETE FROM notices WHERE number IN (SELECT number FROM notices WHERE at < $1 AND at < $2 \
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.number = notices.number) LIMIT $3)",
+        "DELETE FROM alarm_log WHERE number IN (SELECT number FROM alarm_log WHERE at < $1 \
+         AND number < (SELECT MAX(number) FROM alarm_log) AND fingerprint IN \
+         (SELECT fingerprint FROM alarms WHERE is_open = 0 AND changed_at < $2) LIMIT $3)",
+        "DELETE FROM alarm_log WHERE number IN (SELECT number FROM alarm_log WHERE at < $1 AND at < $2 \
+         AND number < (SELECT MAX(number) FROM alarm_log) AND fingerprint = '' LIMIT $3)",
+        // With its log, of which a part may be left for the next time.
+        "DELETE FROM alarms WHERE fingerprint IN (SELECT fingerprint FROM alarms WHERE is_open = 0 \
+         AND changed_at < $1 AND NOT EXISTS (SELECT 1 FROM alarm_log WHERE alarm_log.fingerprint = alarms.fingerprint \
+         AND alarm_log.at < $2 AND alarm_log.number < (SELECT MAX(number) FROM alarm_log)) LIMIT $3)",
+        "DELETE FROM maintenance WHERE number IN (SELECT number FROM maintenance WHERE is_over = 1 \
+         AND ends_at < $1 AND ends_at < $2 LIMIT $3)",
     ];
+    let mut most = 0;
     for sql in PRUNE {
-        let mut query = sqlx::query(sql).bind(to_big(before.0));
-        if sql.contains("$2") {
-            query = query.bind(to_big(before.0));
-        }
-        query.execute(&mut **tx).await?;
+        let rows = sqlx::query(sql)
+            .bind(to_big(before.0))
+            .bind(to_big(before.0))
+            .bind(PRUNED)
+            .execute(&mut **tx)
+            .await?
+            .rows_affected();
+        most = most.max(rows);
     }
-    Ok(())
+    Ok(pruned(most))
 }
 
 impl AlarmWrite {

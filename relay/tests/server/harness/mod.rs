@@ -8,6 +8,8 @@
     reason = "test code"
 )]
 
+pub mod postgres;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path as FilePath;
@@ -108,8 +110,18 @@ impl TestRelay {
         limits: ControlLimits,
         senders: Vec<ReceiverSender>,
     ) -> Self {
-        let key = key_file::load_or_create_key(&dir.join("relay.key"), &mut OsRng).unwrap();
         let database = Database::file(&dir.join("relay.db")).unwrap();
+        Self::start_on(dir, &database, limits, senders).await
+    }
+
+    /// With its key in a directory, on any database.
+    pub async fn start_on(
+        dir: &FilePath,
+        database: &Database,
+        limits: ControlLimits,
+        senders: Vec<ReceiverSender>,
+    ) -> Self {
+        let key = key_file::load_or_create_key(&dir.join("relay.key"), &mut OsRng).unwrap();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let server = server_config(&key, &limits).unwrap();
@@ -118,7 +130,7 @@ impl TestRelay {
                 .unwrap();
         let path = Arc::new(Recorder::default());
         let public = key.public();
-        let relay = RunningRelay::start_notifying(key, &database, limits, endpoint, path.clone(), senders)
+        let relay = RunningRelay::start_notifying(key, database, limits, endpoint, path.clone(), senders)
             .await
             .unwrap();
         Self { relay, address, key: public, path }
