@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nearhand_proto::credential::Retirement;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
@@ -127,7 +128,7 @@ async fn take(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, push: RelayPush) -> Rela
         RelayPush::SessionClosed { session, outcome } => {
             let ended = match outcome {
                 CloseOutcome::Technician => SessionEndReason::ByTechnician,
-                CloseOutcome::Revoked => SessionEndReason::Revoked,
+                CloseOutcome::Revoked | CloseOutcome::Expired => SessionEndReason::Revoked,
                 _ => SessionEndReason::ByRelay,
             };
             hub.update(|sessions, now| sessions.end(now, session, ended, None));
@@ -181,7 +182,8 @@ pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
     let (old, new): (SecretKey, SecretKey) = (hub.identity.key(), off_loop(move || home.next_key()).await?);
     let now = hub.identity.judging_time();
     let next = credential.rotated(&old, &new.public(), now)?;
-    let retirement = old.sign(&nearhand_proto::credential::Retirement { key: old.public(), issued: now })?;
+    let retired = Retirement { key: old.public(), successor: new.public(), issued: now };
+    let retirement = old.sign(&retired)?;
     relay.ask(&RelayRequest::Rotate { credential: next.clone(), retirement }).await?;
     enrolment.credential = Some(next);
     hub.note("agent", "key.rotated", None, new.public().to_string());

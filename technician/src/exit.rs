@@ -182,7 +182,7 @@ impl ExitCode {
             O::Stopped => Self::Stopped,
             O::NotGranted => Self::NotGranted,
             O::Lost | O::Failed => Self::SessionLost,
-            O::Revoked => Self::Revoked,
+            O::Revoked | O::Expired => Self::Revoked,
         }
     }
 
@@ -271,7 +271,7 @@ impl HasExitCode for ControlError {
             Self::WrongKey { .. } => ExitCode::WrongRelayKey,
             Self::Refused(refusal) => ExitCode::of_relay_refusal(refusal),
             Self::Closed(code) => match code {
-                CloseCode::Revoked => ExitCode::Revoked,
+                CloseCode::Revoked | CloseCode::Expired => ExitCode::Revoked,
                 CloseCode::Refused => ExitCode::Refused,
                 CloseCode::Protocol => ExitCode::Version,
                 _ => ExitCode::Unreachable,

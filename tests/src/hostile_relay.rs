@@ -14,7 +14,7 @@ use nearhand_proto::id::{SessionId, StreamId};
 use nearhand_proto::identity::{SecretKey, Signed};
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    DeviceEntry, DeviceFacts, FRAME_LIMIT, OpenedSession, RelayHello, RelayPush, RelayPushReply,
+    DeviceEntry, DeviceFacts, FRAME_LIMIT, ListPage, OpenedSession, RelayHello, RelayPush, RelayPushReply,
     RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionOffer,
 };
 use nearhand_proto::message::session::ALPN;
@@ -352,8 +352,8 @@ impl HostileContext {
                 let fresh = RoutingDigits::new(state.next_routing);
                 wanted.or(fresh).map_or(RelayReply::Refused(RelayRefusal::NotAllowed), RelayReply::Digits)
             }
-            RelayRequest::Devices { after: None } => RelayReply::Devices(self.entries()),
-            RelayRequest::Devices { .. } => RelayReply::Devices(Vec::new()),
+            RelayRequest::Devices { after: None } => RelayReply::Devices(ListPage::whole(self.entries())),
+            RelayRequest::Devices { .. } => RelayReply::Devices(ListPage::whole(Vec::new())),
             RelayRequest::Open { session, target } => {
                 let code = match target {
                     nearhand_proto::message::control::SessionTarget::Code(routing) => Some(routing),

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nearhand_proto::credential::{
     Credential, CredentialError, Retirement, RevocationList, Revocations, Role, VerifiedCredential,
@@ -25,6 +25,8 @@ use crate::registry::limits::{BucketRate, RateBucket};
 
 /// How often a claim may be tried, over all callers: the secret has 256 bits, so this only bounds the work.
 const CLAIMS: BucketRate = BucketRate { burst: 20, every_ms: 1000 };
+/// How far a workstation's clock may be ahead of the relay's.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(86_400);
 
 /// What the operator allows.
 #[derive(Clone, Copy, Debug)]
@@ -251,6 +253,8 @@ impl Admission {
         match self.book.get(&who.invite.id) {
             Some(known) if known.first == *peer && known.current == *peer => Ok(JoinDecision::Again),
             Some(_) => Err(RelayRefusal::InviteUsed),
+            // By this relay's clock: what the newcomer wrote into the chain is the newcomer's word.
+            None if now > who.invite.use_by => Err(refused(&CredentialError::UsedLate(who.invite.use_by))),
             None if !who.is_person() && self.devices >= self.rules.max_devices => {
                 Err(RelayRefusal::Full { what: "devices".into() })
             }
@@ -275,6 +279,11 @@ impl Admission {
         if retired.key != old {
             return Err(other_key());
         }
+        if retired.successor != credential_end(credential)? {
+            return Err(RelayRefusal::Credential(
+                "the retirement names another successor than the chain".into(),
+            ));
+        }
         let next = credential.verify(&organisation, now).map_err(|e| refused(&e))?;
         let grew_by_one = next.keys().split_last().is_some_and(|(_, before)| before == caller.keys());
         if next.invite.id != caller.invite.id || !grew_by_one {
@@ -292,6 +301,7 @@ impl Admission {
         &self,
         caller: &Caller,
         list: &Signed<RevocationList>,
+        now: UnixMillis,
     ) -> Result<Option<(u64, Revocations)>, RelayRefusal> {
         let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
         if !caller.verified().is_some_and(|v| v.invite.role == Role::Admin) {
@@ -305,9 +315,14 @@ impl Admission {
             Err(e) => Err(refused(&e)),
             Ok(false) => Err(RelayRefusal::OldList),
             Ok(true) => {
-                let number =
-                    list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?.number;
-                Ok(Some((number, next)))
+                let opened = list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?;
+                // Entries leave a list by its date: one from the future would forget what must stay revoked.
+                if opened.issued > now.after(CLOCKS_DIFFER) {
+                    let what =
+                        format!("the list is dated {}, and it is {now} here: set the clock", opened.issued);
+                    return Err(RelayRefusal::Invalid { what: what.into() });
+                }
+                Ok(Some((opened.number, next)))
             }
         }
     }
@@ -323,9 +338,7 @@ impl Admission {
             return Vec::new();
         };
         let withdrawn = |(id, known): &(&InviteId, &UsedInvite)| {
-            list.invites.contains(*id)
-                || list.keys.contains(&known.first)
-                || list.keys.contains(&known.current)
+            list.withdraws(id, &known.first, &known.current, known.role)
         };
         let peer = |known: &UsedInvite| match known.role {
             Role::Device => PeerId::Device(known.first.device_id()),
@@ -382,6 +395,12 @@ fn refused(error: &CredentialError) -> RelayRefusal {
         CredentialError::Revoked => RelayRefusal::Revoked,
         other => RelayRefusal::Credential(other.to_string().into()),
     }
+}
+
+/// The key in which a credential's chain ends, as far as it says so itself.
+fn credential_end(credential: &Credential) -> Result<PublicKey, RelayRefusal> {
+    let last = credential.links.last().ok_or_else(|| refused(&CredentialError::Length(0)))?;
+    Ok(last.peek().map_err(|e| refused(&CredentialError::Chain(e)))?.key)
 }
 
 fn other_key() -> RelayRefusal {

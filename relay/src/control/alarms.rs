@@ -236,11 +236,8 @@ impl ControlPlane {
     /// The person to whom the alarm is assigned has the name that the organisation gave them.
     async fn known_assignee(&self, act: AlarmAction) -> Result<AlarmAction, RelayRefusal> {
         let AlarmAction::Assign(AlarmActor { id: Some(id), .. }) = act else { return Ok(act) };
-        let people = self.store.reader().people(PAGE).await.map_err(storage)?;
-        let person = people
-            .into_iter()
-            .find(|person| person.id == id)
-            .ok_or_else(|| invalid("there is no such person"))?;
+        let found = self.store.reader().person(&id).await.map_err(storage)?;
+        let person = found.ok_or_else(|| invalid("there is no such person"))?;
         let invite = person.credential.invite.peek().map_err(|_| RelayRefusal::Storage)?;
         Ok(AlarmAction::Assign(AlarmActor { id: Some(id), name: text::one_line(&invite.name, 100) }))
     }

@@ -9,7 +9,7 @@ use nearhand_proto::message::help::{HelpEntry, HelpProgress, HelpRequest, Sessio
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::caller::PeerId;
 
-use super::lists::that_fit;
+use super::lists::page;
 use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
 use super::refusals::event;
 use crate::store::{HelpWrite, NewHelpRequest, StoreWrite, WriteOutcome};
@@ -59,15 +59,15 @@ impl ControlPlane {
         Ok(RelayReply::Done)
     }
 
-    pub(super) async fn help_queue(&self, closed: bool) -> Result<RelayReply, RelayRefusal> {
-        let rows = self.store.reader().help_queue(closed, PAGE).await.map_err(storage)?;
+    pub(super) async fn help_queue(&self, closed: bool, skip: u32) -> Result<RelayReply, RelayRefusal> {
+        let stored = self.store.reader().help_queue(closed, skip, PAGE).await.map_err(storage)?;
         let state = self.state();
-        let entries = rows
+        let entries = stored
+            .rows
             .into_iter()
-            .take(PAGE)
             .map(|(peer, entry)| HelpEntry { online: state.registry.is_online(&peer), ..entry })
             .collect();
-        Ok(RelayReply::HelpQueue(that_fit(entries)))
+        Ok(RelayReply::HelpQueue(page(entries, stored.total)))
     }
 
     pub(super) async fn take_help(
@@ -115,8 +115,8 @@ impl ControlPlane {
     /// Tells those who wait where they stand now.
     async fn moved(&self) {
         // A reader that fails is known to the store's health; they learn it when they ask again.
-        let Ok(waiting) = self.store.reader().help_queue(false, FIRST).await else { return };
-        for (peer, entry) in waiting.into_iter().filter(|(_, entry)| entry.taken.is_none()) {
+        let Ok(waiting) = self.store.reader().help_queue(false, 0, FIRST).await else { return };
+        for (peer, entry) in waiting.rows.into_iter().filter(|(_, entry)| entry.taken.is_none()) {
             if self.state().registry.is_online(&peer)
                 && let Ok((_, place)) = self.place(entry.number).await
             {
@@ -146,15 +146,19 @@ impl ControlPlane {
         }
     }
 
-    pub(super) async fn opinions(&self, who: &VerifiedCredential) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn opinions(
+        &self,
+        who: &VerifiedCredential,
+        skip: u32,
+    ) -> Result<RelayReply, RelayRefusal> {
         let is_admin = who.invite.role == Role::Admin;
         let of = (!is_admin).then(|| who.first_key().technician_id());
-        let mut entries = self.store.reader().opinions(of, PAGE).await.map_err(storage)?;
+        let stored = self.store.reader().opinions(of, skip, PAGE).await.map_err(storage)?;
+        let mut entries = stored.rows;
         if !is_admin {
             // What was reported of somebody is not for them.
             entries.iter_mut().for_each(|entry| entry.report.clear());
-            entries.retain(|entry| entry.stars.is_some());
         }
-        Ok(RelayReply::Feedback(that_fit(entries)))
+        Ok(RelayReply::Feedback(page(entries, stored.total)))
     }
 }

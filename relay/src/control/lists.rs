@@ -2,10 +2,10 @@
 
 use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::{Role, VerifiedCredential};
-use nearhand_proto::id::DeviceId;
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::Signed;
 use nearhand_proto::message::control::{
-    DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, RelayRefusal, RelayReply,
+    DeviceEntry, FRAME_LIMIT, ListPage, PAGE, PersonEntry, RelayRefusal, RelayReply,
 };
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::wire;
@@ -33,6 +33,14 @@ pub(super) fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
     entries
 }
 
+/// The first entries as a page; `total` is how many the list has from the first of them on.
+pub(super) fn page<T: Serialize>(entries: Vec<T>, total: u64) -> ListPage<T> {
+    let mut entries = that_fit(entries);
+    entries.truncate(PAGE);
+    let shown = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+    ListPage { left: u32::try_from(total.saturating_sub(shown)).unwrap_or(u32::MAX), entries }
+}
+
 impl ControlPlane {
     pub(super) fn allot_routing(
         &self,
@@ -45,6 +53,7 @@ impl ControlPlane {
     }
 
     pub(crate) async fn devices(&self, after: Option<DeviceId>) -> Result<RelayReply, RelayRefusal> {
+        let total = self.store.reader().devices_after(after).await.map_err(storage)?;
         let rows = self.store.reader().devices(after, PAGE).await.map_err(storage)?;
         let state = self.state();
         let entries = rows
@@ -58,13 +67,14 @@ impl ControlPlane {
                 last_seen: row.last_seen,
             })
             .collect();
-        Ok(RelayReply::Devices(that_fit(entries)))
+        Ok(RelayReply::Devices(page(entries, total)))
     }
 
-    pub(super) async fn people(&self) -> Result<RelayReply, RelayRefusal> {
-        let rows = self.store.reader().people(PAGE).await.map_err(storage)?;
+    pub(super) async fn people(&self, after: Option<TechnicianId>) -> Result<RelayReply, RelayRefusal> {
+        let stored = self.store.reader().people(after, PAGE).await.map_err(storage)?;
         let state = self.state();
-        let entries = rows
+        let entries = stored
+            .rows
             .into_iter()
             .map(|row| PersonEntry {
                 online: state.registry.is_online(&PeerId::Person(row.id)),
@@ -73,16 +83,21 @@ impl ControlPlane {
                 last_seen: row.last_seen,
             })
             .collect();
-        Ok(RelayReply::People(that_fit(entries)))
+        Ok(RelayReply::People(page(entries, stored.total)))
     }
 
-    pub(super) async fn sessions(&self, who: &VerifiedCredential) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn sessions(
+        &self,
+        who: &VerifiedCredential,
+        before: Option<SessionId>,
+    ) -> Result<RelayReply, RelayRefusal> {
         let of = (who.invite.role != Role::Admin).then(|| who.first_key().technician_id());
-        let mut entries = self.store.reader().sessions(of, PAGE).await.map_err(storage)?;
+        let stored = self.store.reader().sessions(of, before, PAGE).await.map_err(storage)?;
+        let mut entries = stored.rows;
         for entry in entries.iter_mut().filter(|e| e.ended.is_none()) {
             entry.bytes = self.bytes_of(&entry.id).unwrap_or(entry.bytes);
         }
-        Ok(RelayReply::Sessions(that_fit(entries)))
+        Ok(RelayReply::Sessions(page(entries, stored.total)))
     }
 
     pub(super) async fn audit(

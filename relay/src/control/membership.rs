@@ -148,7 +148,7 @@ impl ControlPlane {
         peer: &ConnectedPeer,
         list: Signed<RevocationList>,
     ) -> Result<RelayReply, RelayRefusal> {
-        let judged = self.state().admission.revoke(&peer.caller, &list)?;
+        let judged = self.state().admission.revoke(&peer.caller, &list, now_unix())?;
         let Some((number, _)) = judged else { return Ok(RelayReply::Done) };
         let event = event(&peer.actor(), "revoke", None, format!("revocation list {number}"));
         let write = StoreWrite::Revoke(number, list.clone(), now_unix());

@@ -100,7 +100,7 @@ impl ControlPlane {
             }
             (RelayRequest::AuditHead(head), Caller::Device(who)) => self.witness(peer, who, &head).await,
             (RelayRequest::Devices { after }, Caller::Person(_)) => self.devices(after).await,
-            (RelayRequest::People, Caller::Person(_)) => self.people().await,
+            (RelayRequest::People { after }, Caller::Person(_)) => self.people(after).await,
             (RelayRequest::Open { session, target }, Caller::Person(who)) => {
                 self.open(peer, who, session, target).await
             }
@@ -109,7 +109,7 @@ impl ControlPlane {
                 RelayRequest::Close { session, outcome, audit },
                 Caller::Person(_) | Caller::Device(_) | Caller::Guest(_),
             ) => self.close_session(peer, session, outcome, audit).await,
-            (RelayRequest::Sessions, Caller::Person(who)) => self.sessions(who).await,
+            (RelayRequest::Sessions { before }, Caller::Person(who)) => self.sessions(who, before).await,
             (RelayRequest::Audit { after }, Caller::Person(who)) => self.audit(who, after).await,
             (RelayRequest::Revoke(list), Caller::Person(_)) => self.revoke(peer, list).await,
             (RelayRequest::Monitoring(said), Caller::Device(_)) => self.monitoring(peer, said).await,
@@ -141,12 +141,14 @@ impl ControlPlane {
                 RelayRequest::GiveFeedback { session, feedback: opinion },
                 Caller::Device(_) | Caller::Guest(_),
             ) => self.opine(peer, session, opinion).await,
-            (RelayRequest::HelpQueue { closed }, Caller::Person(_)) => self.help_queue(closed).await,
+            (RelayRequest::HelpQueue { closed, skip }, Caller::Person(_)) => {
+                self.help_queue(closed, skip).await
+            }
             (RelayRequest::TakeHelp { number }, Caller::Person(who)) => {
                 self.take_help(peer, who, number).await
             }
             (RelayRequest::CloseHelp { number }, Caller::Person(_)) => self.close_help(peer, number).await,
-            (RelayRequest::Feedback, Caller::Person(who)) => self.opinions(who).await,
+            (RelayRequest::Feedback { skip }, Caller::Person(who)) => self.opinions(who, skip).await,
             (RelayRequest::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => {
                 Ok(RelayReply::Done)
             }
@@ -165,11 +167,11 @@ fn kind(request: &RelayRequest) -> &'static str {
         RelayRequest::FreeDigits => "free_routing",
         RelayRequest::AuditHead(_) => "audit_head",
         RelayRequest::Devices { .. } => "devices",
-        RelayRequest::People => "people",
+        RelayRequest::People { .. } => "people",
         RelayRequest::Open { .. } => "open",
         RelayRequest::Reopen { .. } => "reopen",
         RelayRequest::Close { .. } => "close",
-        RelayRequest::Sessions => "sessions",
+        RelayRequest::Sessions { .. } => "sessions",
         RelayRequest::Audit { .. } => "audit",
         RelayRequest::Revoke(_) => "revoke",
         RelayRequest::Ping => "ping",
@@ -188,7 +190,7 @@ fn kind(request: &RelayRequest) -> &'static str {
         RelayRequest::HelpQueue { .. } => "help_queue",
         RelayRequest::TakeHelp { .. } => "take_help",
         RelayRequest::CloseHelp { .. } => "close_help",
-        RelayRequest::Feedback => "opinions",
+        RelayRequest::Feedback { .. } => "opinions",
     }
 }
 

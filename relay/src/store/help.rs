@@ -11,7 +11,7 @@ use sqlx::{Any, Row, Transaction};
 
 use super::codec::{from_big, millis, parse, to_big};
 use super::outcome::PRUNED;
-use super::{StoreError, StoreReader, WriteOutcome};
+use super::{StoreError, StoreReader, StoredPage, WriteOutcome};
 
 /// Most wishes that are open at once.
 const MAX_OPEN_HELP: i64 = 2_000;
@@ -212,6 +212,7 @@ fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
     let entry = HelpEntry {
         number: from_big(row.try_get("number")?),
         device: peer.device(),
+        resembles: None,
         name: row.try_get("name")?,
         online: false,
         wanted: HelpRequest {
@@ -231,26 +232,30 @@ const COLUMNS: &str =
 
 impl StoreReader {
     /// Who asked for help: those who wait first, by urgency, then those whom somebody has; with `closed` the others
-    /// after them, the newest first.
+    /// after them, the newest first. The first `skip` are left out.
     ///
     /// # Errors
     /// [`StoreError`]: the database can't be read, or a request for help in it can't be decoded.
     pub async fn help_queue(
         &self,
         closed: bool,
+        skip: u32,
         limit: usize,
-    ) -> Result<Vec<(PeerId, HelpEntry)>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let open = format!(
-            "{COLUMNS} WHERE closed_at = 0 ORDER BY CASE WHEN taken_at = 0 THEN 0 ELSE 1 END, urgency DESC, number \
-             LIMIT $1"
+    ) -> Result<StoredPage<(PeerId, HelpEntry)>, StoreError> {
+        let which = if closed { "" } else { "WHERE closed_at = 0" };
+        let count = format!("SELECT COUNT(*) FROM help {which}");
+        let (total,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(count)).fetch_one(self.pool()).await?;
+        let sql = format!(
+            "{COLUMNS} {which} ORDER BY CASE WHEN closed_at > 0 THEN 2 WHEN taken_at > 0 THEN 1 ELSE 0 END, \
+             closed_at DESC, urgency DESC, number LIMIT $1 OFFSET $2"
         );
-        let mut rows = sqlx::query(sqlx::AssertSqlSafe(open)).bind(limit).fetch_all(self.pool()).await?;
-        if closed {
-            let over = format!("{COLUMNS} WHERE closed_at > 0 ORDER BY closed_at DESC LIMIT $1");
-            rows.extend(sqlx::query(sqlx::AssertSqlSafe(over)).bind(limit).fetch_all(self.pool()).await?);
-        }
-        rows.iter().map(entry).collect()
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(i64::from(skip))
+            .fetch_all(self.pool())
+            .await?;
+        let rows = rows.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(StoredPage { rows, total: from_big(total).saturating_sub(u64::from(skip)) })
     }
 
     /// Where a wish stands; `None`: there is none of that number.
@@ -306,19 +311,33 @@ impl StoreReader {
     pub async fn opinions(
         &self,
         of: Option<TechnicianId>,
+        skip: u32,
         limit: usize,
-    ) -> Result<Vec<FeedbackEntry>, StoreError> {
-        let all = of.is_none();
-        let sql = "SELECT o.session, o.at, o.stars, o.comment, o.report, s.technician, s.technician_name, \
-                   s.device_name FROM opinions o JOIN sessions s ON s.id = o.session \
-                   WHERE $1 = 1 OR s.technician = $2 ORDER BY o.at DESC LIMIT $3";
-        let rows = sqlx::query(sql)
-            .bind(i64::from(all))
-            .bind(of.map(|id| id.to_string()).unwrap_or_default())
+    ) -> Result<StoredPage<FeedbackEntry>, StoreError> {
+        let all = i64::from(of.is_none());
+        let of = of.map(|id| id.to_string()).unwrap_or_default();
+        // Reports are for administrators: whoever sees only their own sessions sees their ratings.
+        const FROM: &str = "FROM opinions o JOIN sessions s ON s.id = o.session \
+                            WHERE $1 = 1 OR (s.technician = $2 AND o.stars > 0)";
+        let count = format!("SELECT COUNT(*) {FROM}");
+        let (total,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(count))
+            .bind(all)
+            .bind(of.clone())
+            .fetch_one(self.pool())
+            .await?;
+        let sql = format!(
+            "SELECT o.session, o.at, o.stars, o.comment, o.report, s.technician, s.technician_name, s.device_name \
+             {FROM} ORDER BY o.at DESC, o.session LIMIT $3 OFFSET $4"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(all)
+            .bind(of)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(i64::from(skip))
             .fetch_all(self.pool())
             .await?;
-        rows.iter().map(opinion).collect()
+        let rows = rows.iter().map(opinion).collect::<Result<_, _>>()?;
+        Ok(StoredPage { rows, total: from_big(total).saturating_sub(u64::from(skip)) })
     }
 }
 

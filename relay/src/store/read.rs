@@ -3,13 +3,12 @@
 use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::forward::BindGrant;
-use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_proto::id::{DeviceId, SessionId};
 use nearhand_proto::identity::{PublicKey, Signed};
-use nearhand_proto::message::control::{CloseOutcome, DeviceFacts, SessionClosing, SessionEntry};
+use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{StoredMembership, UsedInvite};
 use nearhand_relay_core::alarm::absence::RememberedDevice;
-use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::registry::sessions::RelaySession;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -42,25 +41,11 @@ pub struct DeviceRow {
     pub last_seen: UnixMillis,
 }
 
-/// A stored person.
-#[derive(Debug, Clone)]
-pub struct PersonRow {
-    /// Fingerprint of their first key.
-    pub id: TechnicianId,
-    /// The newest credential they showed.
-    pub credential: Credential,
-    /// When they were last connected.
-    pub last_seen: UnixMillis,
-}
-
-/// A stored session, as it is listed.
-pub type SessionRow = SessionEntry;
-
-fn text(row: &AnyRow, column: &'static str) -> Result<String, StoreError> {
+pub(super) fn text(row: &AnyRow, column: &'static str) -> Result<String, StoreError> {
     Ok(row.try_get::<String, _>(column)?)
 }
 
-fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
+pub(super) fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
     Ok(row.try_get::<i64, _>(column)?)
 }
 
@@ -222,52 +207,6 @@ impl StoreReader {
         rows.iter().map(device_row).collect()
     }
 
-    /// People, in the order in which they joined.
-    ///
-    /// # Errors
-    /// [`StoreError`]: the database can't be read, or a person's id or credential can't be decoded.
-    pub async fn people(&self, limit: usize) -> Result<Vec<PersonRow>, StoreError> {
-        let rows =
-            sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
-                .bind(limit_of(limit))
-                .fetch_all(self.pool())
-                .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(PersonRow {
-                    id: parse(&text(row, "id")?, "people")?,
-                    credential: from_text(&text(row, "credential")?, "people")?,
-                    last_seen: millis(big(row, "last_seen")?),
-                })
-            })
-            .collect()
-    }
-
-    /// Sessions of one technician, or of all, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]: the database can't be read, or a session's row can't be decoded.
-    pub async fn sessions(
-        &self,
-        of: Option<TechnicianId>,
-        limit: usize,
-    ) -> Result<Vec<SessionRow>, StoreError> {
-        let query = match of {
-            Some(technician) => sqlx::query(
-                "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, ended_at, \
-                 outcome, bytes FROM sessions WHERE technician = $1 ORDER BY opened_at DESC LIMIT $2",
-            )
-            .bind(technician.to_string()),
-            None => sqlx::query(
-                "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, ended_at, \
-                 outcome, bytes FROM sessions WHERE technician <> $1 ORDER BY opened_at DESC LIMIT $2",
-            )
-            .bind(String::new()),
-        };
-        let rows = query.bind(limit_of(limit)).fetch_all(self.pool()).await?;
-        rows.iter().map(session_row).collect()
-    }
-
     /// Audit rows after a number, as stored: JSON.
     ///
     /// # Errors
@@ -294,7 +233,7 @@ impl StoreReader {
     }
 }
 
-fn limit_of(limit: usize) -> i64 {
+pub(super) fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -305,27 +244,5 @@ fn device_row(row: &AnyRow) -> Result<DeviceRow, StoreError> {
         facts: DeviceFacts { hostname: text(row, "hostname")?.into(), os: text(row, "os")?.into() },
         version: text(row, "version")?,
         last_seen: millis(big(row, "last_seen")?),
-    })
-}
-
-fn session_row(row: &AnyRow) -> Result<SessionRow, StoreError> {
-    let peer: PeerId = parse(&text(row, "peer")?, "sessions")?;
-    let ended = match big(row, "ended_at")? {
-        0 => None,
-        at => {
-            let outcome = schema::outcome(&text(row, "outcome")?).unwrap_or(CloseOutcome::Failed);
-            Some(SessionClosing { at: millis(at), outcome })
-        }
-    };
-    Ok(SessionEntry {
-        id: parse(&text(row, "id")?, "sessions")?,
-        technician: parse(&text(row, "technician")?, "sessions")?,
-        technician_name: text(row, "technician_name")?.into(),
-        device: peer.device(),
-        device_name: text(row, "device_name")?.into(),
-        attended: big(row, "attended")? != 0,
-        opened: millis(big(row, "opened_at")?),
-        ended,
-        bytes: from_big(big(row, "bytes")?),
     })
 }

@@ -23,6 +23,7 @@ pub const fn outcome_name(outcome: CloseOutcome) -> &'static str {
         CloseOutcome::NotGranted => "not_granted",
         CloseOutcome::Lost => "lost",
         CloseOutcome::Revoked => "revoked",
+        CloseOutcome::Expired => "expired",
         CloseOutcome::Failed => "failed",
     }
 }
@@ -34,6 +35,7 @@ pub(super) fn outcome(name: &str) -> Option<CloseOutcome> {
         CloseOutcome::NotGranted,
         CloseOutcome::Lost,
         CloseOutcome::Revoked,
+        CloseOutcome::Expired,
         CloseOutcome::Failed,
     ]
     .into_iter()

@@ -11,8 +11,8 @@ use nearhand_proto::id::DeviceId;
 use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    CloseCode, CloseOutcome, OfferRefusal, RelayHello, RelayPush, RelayPushReply, RelayRefusal, RelayReply,
-    RelayRequest, SessionClosing, SessionTarget,
+    CloseCode, CloseOutcome, ListPage, OfferRefusal, RelayHello, RelayPush, RelayPushReply, RelayRefusal,
+    RelayReply, RelayRequest, SessionClosing, SessionTarget,
 };
 use nearhand_proto::support_code::RoutingDigits;
 use tokio::io::AsyncWriteExt;
@@ -122,7 +122,12 @@ async fn nobody_asks_for_what_is_not_theirs() {
         session: session_id(),
         target: SessionTarget::Device(DeviceId::from_bytes([1; 16])),
     };
-    let persons = [RelayRequest::Devices { after: None }, RelayRequest::People, RelayRequest::Sessions, open];
+    let persons = [
+        RelayRequest::Devices { after: None },
+        RelayRequest::People { after: None },
+        RelayRequest::Sessions { before: None },
+        open,
+    ];
     for client in [&device, &guest, &newcomer] {
         for request in &persons {
             assert_eq!(client.refusal(request).await, RelayRefusal::NotAllowed, "{request:?}");
@@ -171,10 +176,18 @@ async fn a_session_is_opened_reopened_listed_and_closed() {
     assert_ne!(again.bind.token, opened.bind.token);
     device.push(|p| matches!(p, RelayPush::Offer(o) if o.resume).then_some(())).await;
 
-    let RelayReply::Sessions(listed) = grace.ask(&RelayRequest::Sessions).await else { panic!() };
+    let RelayReply::Sessions(ListPage { entries: listed, .. }) =
+        grace.ask(&RelayRequest::Sessions { before: None }).await
+    else {
+        panic!()
+    };
     assert_eq!((listed.len(), listed[0].id, listed[0].ended), (1, id, None));
     assert_eq!((listed[0].device, listed[0].bytes), (Some(member.device_id()), 2000));
-    let RelayReply::Sessions(eves) = eve.ask(&RelayRequest::Sessions).await else { panic!() };
+    let RelayReply::Sessions(ListPage { entries: eves, .. }) =
+        eve.ask(&RelayRequest::Sessions { before: None }).await
+    else {
+        panic!()
+    };
     assert!(eves.is_empty(), "each sees their own");
 
     let audit = member.key.sign(&AuditHead { number: 9, hash: [3; 32] }).unwrap();
@@ -192,7 +205,11 @@ async fn a_session_is_opened_reopened_listed_and_closed() {
     );
     let witness = relay.relay.control().store().reader().witness(&member.device_id()).await.unwrap();
     assert_eq!(witness, Some(audit));
-    let RelayReply::Sessions(listed) = grace.ask(&RelayRequest::Sessions).await else { panic!() };
+    let RelayReply::Sessions(ListPage { entries: listed, .. }) =
+        grace.ask(&RelayRequest::Sessions { before: None }).await
+    else {
+        panic!()
+    };
     assert!(
         matches!(listed[0].ended, Some(SessionClosing { outcome: CloseOutcome::Stopped, .. })),
         "{listed:?}"
@@ -281,7 +298,11 @@ async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
     assert_eq!(opened.device, None);
     let offer = guest.push(|p| if let RelayPush::Offer(o) = p { Some(o.clone()) } else { None }).await;
     assert_eq!(offer.code, Some(code));
-    let RelayReply::Sessions(listed) = grace.ask(&RelayRequest::Sessions).await else { panic!() };
+    let RelayReply::Sessions(ListPage { entries: listed, .. }) =
+        grace.ask(&RelayRequest::Sessions { before: None }).await
+    else {
+        panic!()
+    };
     assert_eq!(listed[0].device_name, "till\u{fffd}[2J-3");
     assert!(listed[0].attended && listed[0].device.is_none());
 
@@ -388,8 +409,10 @@ async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
     let client = old.online(&relay).await;
     let next = key();
     let credential = old.credential.rotated(&old.key, &next.public(), now()).unwrap();
-    let retirement = old.key.sign(&Retirement { key: old.key.public(), issued: now() }).unwrap();
-    let foreign = next.sign(&Retirement { key: old.key.public(), issued: now() }).unwrap();
+    let retirement =
+        old.key.sign(&Retirement { key: old.key.public(), successor: next.public(), issued: now() }).unwrap();
+    let foreign =
+        next.sign(&Retirement { key: old.key.public(), successor: next.public(), issued: now() }).unwrap();
     let rotate = |r| RelayRequest::Rotate { credential: credential.clone(), retirement: r };
     assert!(matches!(client.refusal(&rotate(foreign)).await, RelayRefusal::Credential(_)));
     assert!(matches!(client.ask(&rotate(retirement.clone())).await, RelayReply::Done));
@@ -404,7 +427,9 @@ async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
     assert_eq!(stale.refusal(&old.hello()).await, RelayRefusal::Revoked);
     let new = TestMember { key: next, credential: credential.clone(), role: Role::Device };
     new.online(&relay).await;
-    let RelayReply::Devices(devices) = witness.ask(&RelayRequest::Devices { after: None }).await else {
+    let RelayReply::Devices(ListPage { entries: devices, .. }) =
+        witness.ask(&RelayRequest::Devices { after: None }).await
+    else {
         panic!()
     };
     assert_eq!((devices.len(), devices[0].id, &devices[0].credential), (1, old.device_id(), &credential));

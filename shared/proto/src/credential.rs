@@ -8,7 +8,8 @@
 //! The relay sees to it that an invite is used once; it can't make, widen or replace one. Not here: who keeps
 //! which credential, and the relay's book of used invites.
 
-use std::collections::BTreeSet;
+use core::time::Duration;
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -23,8 +24,15 @@ use crate::wire::WireError;
 pub const MAX_LINKS: usize = 8;
 /// Longest name of a person, device or organisation, in characters.
 pub const MAX_NAME: usize = 64;
-/// Most keys and invites on a revocation list. Sized so that a full list fits a control frame of 256 KiB.
+/// Most entries on a revocation list. Sized so that a full list fits a control frame of 256 KiB.
 pub const MAX_REVOKED: usize = 4096;
+/// Most retired keys that are remembered; above it the oldest retirement is forgotten.
+pub const MAX_RETIRED: usize = 65_536;
+/// How long an entry stays on the revocation list after the credentials that it is about have expired: an agent whose clock
+/// is wrong may take an expired one for valid.
+pub const KEEP_EXPIRED: Duration = Duration::from_secs(90 * 86_400);
+/// Until when an entry stays on the list of which it isn't known when its credentials expire: for ever.
+pub const FOR_EVER: UnixMillis = UnixMillis(u64::MAX);
 
 /// What a credential lets its holder be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
@@ -87,11 +95,13 @@ impl Statement for Endorsement {
     const CONTEXT: &'static str = "endorsement";
 }
 
-/// A key's own word that it is out of use.
+/// A key's own word that it is out of use, and which key speaks for it now. In a chain, nothing but that key may follow it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Retirement {
     /// The key, which also signs this.
     pub key: PublicKey,
+    /// The key that takes its place.
+    pub successor: PublicKey,
     /// Time of the signature.
     pub issued: UnixMillis,
 }
@@ -109,10 +119,34 @@ pub struct RevocationList {
     pub number: u64,
     /// When it was made.
     pub issued: UnixMillis,
-    /// Keys that no longer count, nor anything endorsed by them.
-    pub keys: BTreeSet<PublicKey>,
+    /// Keys that no longer count, nor anything endorsed by them. Of this and the other tables, the values say when the last
+    /// credential expires that the entry is about; it leaves the list [`KEEP_EXPIRED`] later.
+    pub keys: BTreeMap<PublicKey, UnixMillis>,
     /// Invites that no longer count, used or not.
-    pub invites: BTreeSet<InviteId>,
+    pub invites: BTreeMap<InviteId, UnixMillis>,
+    /// Devices that no longer count, whatever invites and keys they have: an id is enough to revoke one.
+    pub devices: BTreeMap<DeviceId, UnixMillis>,
+    /// People who no longer count, whatever invites and keys they have.
+    pub people: BTreeMap<TechnicianId, UnixMillis>,
+}
+
+impl RevocationList {
+    /// How many entries it has; at most [`MAX_REVOKED`] are taken.
+    pub fn entries(&self) -> usize {
+        self.keys.len() + self.invites.len() + self.devices.len() + self.people.len()
+    }
+
+    /// Whether it withdraws the member that joined by this invite with `first` and speaks with `current` today.
+    pub fn withdraws(&self, invite: &InviteId, first: &PublicKey, current: &PublicKey, role: Role) -> bool {
+        let member = match role {
+            Role::Device => self.devices.contains_key(&first.device_id()),
+            Role::Technician | Role::Admin => self.people.contains_key(&first.technician_id()),
+        };
+        member
+            || self.invites.contains_key(invite)
+            || self.keys.contains_key(first)
+            || self.keys.contains_key(current)
+    }
 }
 
 impl Statement for RevocationList {
@@ -255,14 +289,31 @@ impl Credential {
     }
 }
 
-/// What is known to be withdrawn. Grows only.
+/// A retired key's last word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct RetiredKey {
+    successor: PublicKey,
+    issued: UnixMillis,
+}
+
+/// What is known to be withdrawn. It grows, but for entries whose credentials expired long ago.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Revocations {
     list: Option<Signed<RevocationList>>,
     number: u64,
-    keys: BTreeSet<PublicKey>,
-    invites: BTreeSet<InviteId>,
-    retired: BTreeSet<PublicKey>,
+    keys: BTreeMap<PublicKey, UnixMillis>,
+    invites: BTreeMap<InviteId, UnixMillis>,
+    devices: BTreeMap<DeviceId, UnixMillis>,
+    people: BTreeMap<TechnicianId, UnixMillis>,
+    retired: BTreeMap<PublicKey, RetiredKey>,
+}
+
+/// Adds entries of a newer list and forgets those that expired long before `now`. The later end counts.
+fn take_over<K: Ord>(known: &mut BTreeMap<K, UnixMillis>, new: BTreeMap<K, UnixMillis>, now: UnixMillis) {
+    for (key, until) in new {
+        known.entry(key).and_modify(|kept| *kept = until.max(*kept)).or_insert(until);
+    }
+    known.retain(|_, until| until.after(KEEP_EXPIRED) >= now);
 }
 
 impl Revocations {
@@ -279,35 +330,59 @@ impl Revocations {
         if opened.organisation != organisation.organisation_id() {
             return Err(CredentialError::OtherOrganisation);
         }
-        if opened.number <= self.number || opened.keys.len() + opened.invites.len() > MAX_REVOKED {
+        if opened.number <= self.number || opened.entries() > MAX_REVOKED {
             return Ok(false);
         }
         self.number = opened.number;
-        self.keys.extend(opened.keys);
-        self.invites.extend(opened.invites);
+        take_over(&mut self.keys, opened.keys, opened.issued);
+        take_over(&mut self.invites, opened.invites, opened.issued);
+        take_over(&mut self.devices, opened.devices, opened.issued);
+        take_over(&mut self.people, opened.people, opened.issued);
         self.list = Some(list.clone());
         Ok(true)
     }
 
-    /// Takes in a key's own retirement. Returns `true` if it was news; past [`MAX_REVOKED`] it is not kept.
+    /// Takes in a key's own retirement. Returns `true` if it was news. The first one counts: a key that speaks again after
+    /// its end is in the wrong hands.
     ///
     /// # Errors
     /// [`CredentialError::Chain`] if the key itself didn't sign it.
     pub fn retire(&mut self, retirement: &Signed<Retirement>) -> Result<bool, CredentialError> {
         let key = retirement.peek().map_err(CredentialError::Chain)?.key;
-        retirement.open(&key).map_err(CredentialError::Chain)?;
-        Ok(self.retired.len() < MAX_REVOKED && self.retired.insert(key))
+        let Retirement { successor, issued, .. } = retirement.open(&key).map_err(CredentialError::Chain)?;
+        if self.retired.contains_key(&key) {
+            return Ok(false);
+        }
+        if self.retired.len() >= MAX_RETIRED
+            && let Some(oldest) = self.retired.iter().min_by_key(|(_, one)| one.issued).map(|(key, _)| *key)
+        {
+            self.retired.remove(&oldest);
+        }
+        self.retired.insert(key, RetiredKey { successor, issued });
+        Ok(true)
     }
 
-    /// Whether a credential still counts: no key of its chain revoked, today's not retired.
+    /// Whether a credential still counts: its member, its invite and no key of its chain revoked, and each retired key
+    /// followed by the successor that it named.
     ///
     /// # Errors
-    /// [`CredentialError::Revoked`] if the invite or a key of the chain is withdrawn, or today's key has retired.
+    /// [`CredentialError::Revoked`] if one of them is withdrawn, or a retired key is the last or has another successor.
     pub fn check(&self, who: &VerifiedCredential) -> Result<(), CredentialError> {
-        let revoked = self.invites.contains(&who.invite.id)
-            || who.keys.iter().any(|key| self.keys.contains(key))
-            || self.retired.contains(&who.key());
-        if revoked { Err(CredentialError::Revoked) } else { Ok(()) }
+        let revoked = self.invites.contains_key(&who.invite.id)
+            || who.device_id().is_some_and(|id| self.devices.contains_key(&id))
+            || who.technician_id().is_some_and(|id| self.people.contains_key(&id))
+            || who.keys.iter().any(|key| self.keys.contains_key(key));
+        let followers = who.keys.iter().skip(1).map(Some).chain([None]);
+        let branched =
+            who.keys.iter().zip(followers).any(|(key, next)| {
+                self.retired.get(key).is_some_and(|retired| next != Some(&retired.successor))
+            });
+        if revoked || branched { Err(CredentialError::Revoked) } else { Ok(()) }
+    }
+
+    /// Whether a key has retired itself.
+    pub fn is_retired(&self, key: &PublicKey) -> bool {
+        self.retired.contains_key(key)
     }
 
     /// The organisation's newest list, to hand on.
@@ -315,7 +390,8 @@ impl Revocations {
         self.list.as_ref()
     }
 
-    /// The next list: this one and what is added.
+    /// The next list: this one, without what expired long ago, and what is added. Who knows when the credentials of an added
+    /// entry expire writes that into the list; until then it stays [`FOR_EVER`].
     pub fn next_list(
         &self,
         organisation: OrganisationId,
@@ -323,12 +399,23 @@ impl Revocations {
         keys: impl IntoIterator<Item = PublicKey>,
         invites: impl IntoIterator<Item = InviteId>,
     ) -> RevocationList {
+        fn grown<K: Ord + Copy>(
+            known: &BTreeMap<K, UnixMillis>,
+            new: impl IntoIterator<Item = K>,
+            now: UnixMillis,
+        ) -> BTreeMap<K, UnixMillis> {
+            let mut next = known.clone();
+            take_over(&mut next, new.into_iter().map(|key| (key, FOR_EVER)).collect(), now);
+            next
+        }
         RevocationList {
             organisation,
             number: self.number.saturating_add(1),
             issued: now,
-            keys: self.keys.iter().copied().chain(keys).collect(),
-            invites: self.invites.iter().copied().chain(invites).collect(),
+            keys: grown(&self.keys, keys, now),
+            invites: grown(&self.invites, invites, now),
+            devices: grown(&self.devices, [], now),
+            people: grown(&self.people, [], now),
         }
     }
 }
@@ -416,7 +503,8 @@ mod tests {
         let new = SecretKey::generate(&mut OsRng);
         let next = credential.rotated(&old, &new.public(), NOW).unwrap();
         let mut revocations = Revocations::default();
-        let retirement = old.sign(&Retirement { key: old.public(), issued: NOW }).unwrap();
+        let retirement =
+            old.sign(&Retirement { key: old.public(), successor: new.public(), issued: NOW }).unwrap();
         assert!(revocations.retire(&retirement).unwrap());
         let (before, after) =
             (credential.verify(&org.public(), NOW).unwrap(), next.verify(&org.public(), NOW).unwrap());
@@ -424,8 +512,28 @@ mod tests {
         assert!(matches!(revocations.check(&before), Err(CredentialError::Revoked)));
         revocations.check(&after).unwrap();
         // Nobody can retire somebody else's key.
-        let forged = new.sign(&Retirement { key: old.public(), issued: NOW }).unwrap();
+        let forged =
+            new.sign(&Retirement { key: old.public(), successor: new.public(), issued: NOW }).unwrap();
         assert!(revocations.retire(&forged).is_err());
+        // Nor may a retired key found a branch: no other key follows it than the one it named, by this invite or another.
+        let other = SecretKey::generate(&mut OsRng);
+        let branch = credential.rotated(&old, &other.public(), NOW).unwrap();
+        assert!(matches!(
+            revocations.check(&branch.verify(&org.public(), NOW).unwrap()),
+            Err(CredentialError::Revoked)
+        ));
+        let (second, one_time) = invited(&org, Role::Technician);
+        let again = Credential::join(second, &one_time, &old.public(), NOW).unwrap();
+        let again = again.rotated(&old, &other.public(), NOW).unwrap();
+        assert!(matches!(
+            revocations.check(&again.verify(&org.public(), NOW).unwrap()),
+            Err(CredentialError::Revoked)
+        ));
+        // The first word counts.
+        let second =
+            old.sign(&Retirement { key: old.public(), successor: other.public(), issued: NOW }).unwrap();
+        assert!(!revocations.retire(&second).unwrap());
+        revocations.check(&after).unwrap();
         // The chain has an end.
         let mut long = next;
         let mut key = new;
@@ -435,6 +543,32 @@ mod tests {
             key = k;
         }
         assert!(matches!(long.verify(&org.public(), NOW), Err(CredentialError::Length(_))));
+    }
+
+    #[test]
+    fn an_id_is_enough_to_revoke_and_expired_entries_leave_the_list() {
+        let org = SecretKey::generate(&mut OsRng);
+        let (credential, own) = joined(&org);
+        let who = credential.verify(&org.public(), NOW).unwrap();
+        let id = org.public().organisation_id();
+        let mut known = Revocations::default();
+        let mut list = known.next_list(id, NOW, [], [who.invite.id]);
+        list.invites.insert(who.invite.id, who.invite.valid_until);
+        list.people.insert(own.public().technician_id(), FOR_EVER);
+        assert!(known.apply(&org.sign(&list).unwrap(), &org.public()).unwrap());
+        assert!(matches!(known.check(&who), Err(CredentialError::Revoked)));
+        // A day after it expired an agent with a wrong clock may still take it for valid; a year later nobody does.
+        let day_after = who.invite.valid_until.after(Duration::from_secs(86_400));
+        assert!(known.next_list(id, day_after, [], []).invites.contains_key(&who.invite.id));
+        let year_after = who.invite.valid_until.after(Duration::from_secs(400 * 86_400));
+        let next = known.next_list(id, year_after, [], []);
+        assert!(
+            next.invites.is_empty() && next.people.len() == 1,
+            "nobody said when the id's credentials expire"
+        );
+        assert!(known.apply(&org.sign(&next).unwrap(), &org.public()).unwrap());
+        assert!(known.invites.is_empty());
+        assert!(matches!(known.check(&who), Err(CredentialError::Revoked)), "by the id");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What people wrote comes through the relay and is not signed: it is shown in quotes and proves nothing.
 
 use clap::{Args, Subcommand};
-use nearhand_proto::message::control::{RelayReply, RelayRequest};
+use nearhand_proto::message::control::{ListPage, RelayReply, RelayRequest};
 use nearhand_proto::message::help::{FeedbackEntry, HelpEntry, Urgency};
 use nearhand_proto::text;
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use crate::relay::{RelayClient, RelayClientError};
 
 /// Longest text in a column, in characters.
 const COLUMN: usize = 60;
+/// Most pages of the queue that are read: more than the relay keeps requests.
+const MAX_QUEUE_PAGES: usize = 100;
 
 /// Arguments of `nearhand queue`.
 #[derive(Args)]
@@ -66,18 +68,21 @@ pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFa
 /// [`CommandFailure`]: the relay can't be reached or refuses, or its answer is no list of ratings.
 pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
-    let reply = relay.request(&RelayRequest::Feedback).await?;
+    let reply = relay.request(&RelayRequest::Feedback { skip: 0 }).await?;
     relay.finish().await;
-    let RelayReply::Feedback(entries) = reply else {
+    let RelayReply::Feedback(ListPage { entries, left }) = reply else {
         return Err(RelayClientError::nonsense("no list of ratings").into());
     };
     if ctx.output.is_json() {
         let ratings: Vec<Value> = entries.iter().map(rating_json).collect();
-        return Ok(ctx.output.json(&json!({ "ratings": ratings }))?);
+        return Ok(ctx.output.json(&json!({ "ratings": ratings, "left": left }))?);
     }
     if entries.is_empty() {
         ctx.output.note("Nobody has rated a session yet.");
         return Ok(());
+    }
+    if left > 0 {
+        ctx.output.note(&format!("{left} earlier ratings are not listed."));
     }
     let rows: Vec<_> = entries.iter().map(rating_row).collect();
     Ok(ctx
@@ -86,10 +91,21 @@ pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
 }
 
 async fn queue(relay: &RelayClient, closed: bool) -> Result<Vec<HelpEntry>, CommandFailure> {
-    match relay.request(&RelayRequest::HelpQueue { closed }).await? {
-        RelayReply::HelpQueue(entries) => Ok(entries),
-        _ => Err(RelayClientError::nonsense("no list of requests for help").into()),
+    let (mut all, mut known) = (Vec::<HelpEntry>::new(), std::collections::HashSet::new());
+    for _ in 0..MAX_QUEUE_PAGES {
+        let skip = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let RelayReply::HelpQueue(page) = relay.request(&RelayRequest::HelpQueue { closed, skip }).await?
+        else {
+            return Err(RelayClientError::nonsense("no list of requests for help").into());
+        };
+        let ends = page.entries.is_empty() || page.left == 0;
+        // The queue may move between two pages: what comes twice counts once.
+        all.extend(page.entries.into_iter().filter(|new| known.insert(new.number)));
+        if ends {
+            break;
+        }
     }
+    Ok(all)
 }
 
 async fn show(ctx: &CommandContext, relay: &RelayClient, all: bool) -> Result<(), CommandFailure> {
@@ -149,6 +165,8 @@ fn as_json(entry: &HelpEntry) -> Value {
     json!({
         "number": entry.number,
         "device": {"id": entry.device.map(|id| id.to_string()), "name": entry.name, "online": entry.online},
+        "enrolled": entry.device.is_some(),
+        "resembles": entry.resembles.map(|id| id.to_string()),
         "what": entry.wanted.what,
         "urgency": word(entry.wanted.urgency),
         "reach": entry.wanted.reach,
@@ -174,11 +192,23 @@ fn row(entry: &HelpEntry) -> Vec<TableCell> {
         entry.number.to_string().into(),
         TableCell::toned(entry.wanted.urgency.in_words(), tone),
         entry.asked.to_string().into(),
-        shown(&entry.name).into(),
+        name(entry),
         shown(&entry.wanted.what).into(),
         shown(&entry.wanted.reach).into(),
         state,
     ]
+}
+
+/// The name, and what it is worth: a machine that isn't enrolled calls itself what it likes.
+fn name(entry: &HelpEntry) -> TableCell {
+    let name = shown(&entry.name);
+    match (entry.device, entry.resembles) {
+        (Some(_), _) => name.into(),
+        (None, None) => format!("{name} (not enrolled)").into(),
+        (None, Some(_)) => {
+            TableCell::toned(format!("{name} (NOT the enrolled device of this name)"), TextTone::Bad)
+        }
+    }
 }
 
 fn rating_json(entry: &FeedbackEntry) -> Value {

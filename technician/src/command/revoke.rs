@@ -98,7 +98,7 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
 }
 
 fn check_room(list: &RevocationList) -> Result<(), CommandFailure> {
-    if list.keys.len() + list.invites.len() <= MAX_REVOKED {
+    if list.entries() <= MAX_REVOKED {
         return Ok(());
     }
     Err(CommandFailure::new(

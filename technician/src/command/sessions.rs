@@ -13,15 +13,19 @@ use crate::output::{TableCell, TextTone};
 /// [`CommandFailure`]: the relay can't be reached or refuses, or the output can't be written.
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
-    let sessions = relay.sessions().await?;
+    let page = relay.sessions().await?;
+    let (sessions, left) = (page.entries, page.left);
     relay.finish().await;
     if ctx.output.is_json() {
         let sessions: Vec<Value> = sessions.iter().map(as_json).collect();
-        return Ok(ctx.output.json(&json!({ "sessions": sessions }))?);
+        return Ok(ctx.output.json(&json!({ "sessions": sessions, "left": left }))?);
     }
     if sessions.is_empty() {
         ctx.output.note("No sessions yet.");
         return Ok(());
+    }
+    if left > 0 {
+        ctx.output.note(&format!("{left} earlier sessions are not listed."));
     }
     let rows: Vec<_> = sessions.into_iter().map(row).collect();
     Ok(ctx.output.table(&["OPENED", "TECHNICIAN", "DEVICE", "BY", "ENDED", "HOW", "BYTES", "ID"], &rows)?)
@@ -35,6 +39,7 @@ const fn word(outcome: CloseOutcome) -> &'static str {
         CloseOutcome::NotGranted => "not-granted",
         CloseOutcome::Lost => "lost",
         CloseOutcome::Revoked => "revoked",
+        CloseOutcome::Expired => "expired",
         CloseOutcome::Failed => "failed",
     }
 }

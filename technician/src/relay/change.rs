@@ -76,7 +76,8 @@ impl RelayClient {
         let now = clock::now();
         let broken = |_| RelayClientError::nonsense("the new key can't be signed");
         let credential = old.profile.credential.rotated(&old.key, &key.public(), now).map_err(broken)?;
-        let retirement = old.key.sign(&Retirement { key: old.key.public(), issued: now }).map_err(broken)?;
+        let retired = Retirement { key: old.key.public(), successor: key.public(), issued: now };
+        let retirement = old.key.sign(&retired).map_err(broken)?;
         let profile = TechnicianProfile { credential: credential.clone(), ..old.profile.clone() };
         let identity = TechnicianIdentity::new(profile, key).map_err(|error| ClientHomeError::Damaged {
             path: self.home.dir().to_owned(),

@@ -23,8 +23,8 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    CloseCode, CloseOutcome, DeviceEntry, OpenedSession, PersonEntry, RelayHello, RelayPush, RelayRefusal,
-    RelayReply, RelayRequest, RelayWelcome, SessionEntry, SessionTarget,
+    CloseCode, CloseOutcome, DeviceEntry, ListPage, OpenedSession, PersonEntry, RelayHello, RelayPush,
+    RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionEntry, SessionTarget,
 };
 use nearhand_transport::control::{self, backoff, random_part};
 use rand_core::{OsRng, RngCore};
@@ -262,35 +262,48 @@ impl RelayClient {
             let RelayReply::Devices(page) = self.request(&RelayRequest::Devices { after }).await? else {
                 return Err(RelayClientError::nonsense("no list of devices"));
             };
-            if page.is_empty() {
-                break;
-            }
             // In order, or paging would never end. A page may be short: what counts is what a frame takes.
-            if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
+            if page.entries.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
                 return Err(RelayClientError::nonsense("its list of devices is out of order"));
             }
-            all.extend(page);
+            let ends = page.entries.is_empty() || page.left == 0;
+            all.extend(page.entries);
+            if ends {
+                break;
+            }
         }
         Ok(all)
     }
 
-    /// The organisation's people, at most a page of them.
+    /// All people of the organisation, page by page.
     ///
     /// # Errors
     /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
     pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayClientError> {
-        match self.request(&RelayRequest::People).await? {
-            RelayReply::People(people) => Ok(people),
-            _ => Err(RelayClientError::nonsense("no list of people")),
+        let mut all: Vec<PersonEntry> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let after = all.last().map(|p| p.id);
+            let RelayReply::People(page) = self.request(&RelayRequest::People { after }).await? else {
+                return Err(RelayClientError::nonsense("no list of people"));
+            };
+            if page.entries.iter().any(|p| after.is_some_and(|after| p.id <= after)) {
+                return Err(RelayClientError::nonsense("its list of people is out of order"));
+            }
+            let ends = page.entries.is_empty() || page.left == 0;
+            all.extend(page.entries);
+            if ends {
+                break;
+            }
         }
+        Ok(all)
     }
 
-    /// The caller's sessions, an administrator's all, newest first, at most a page of them.
+    /// The caller's newest sessions, an administrator's all, at most a page of them, and how many earlier ones there are.
     ///
     /// # Errors
     /// [`RelayClientError`]: the relay refuses or answers something else, or the connection is lost.
-    pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayClientError> {
-        match self.request(&RelayRequest::Sessions).await? {
+    pub async fn sessions(&self) -> Result<ListPage<SessionEntry>, RelayClientError> {
+        match self.request(&RelayRequest::Sessions { before: None }).await? {
             RelayReply::Sessions(sessions) => Ok(sessions),
             _ => Err(RelayClientError::nonsense("no list of sessions")),
         }

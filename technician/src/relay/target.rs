@@ -185,7 +185,10 @@ fn verified(id: DeviceId, who: VerifiedCredential, familiarity: DeviceFamiliarit
 fn is_revoked(known: &KnownDevice, revocations: &Revocations) -> bool {
     // The list was verified when it was taken in. A device is revoked with all its keys, the first among them.
     let list = revocations.list().and_then(|list| list.peek().ok());
-    list.is_some_and(|list| list.keys.iter().any(|k| *k == known.key || k.device_id() == known.id))
+    list.is_some_and(|list| {
+        list.devices.contains_key(&known.id)
+            || list.keys.keys().any(|k| *k == known.key || k.device_id() == known.id)
+    })
 }
 
 fn describe(asked: Option<&ExpectedDevice>) -> String {

@@ -139,7 +139,10 @@ impl SessionTask {
                     }
                 }
                 push = pushes.recv() => {
-                    if let Ok(RelayPush::SessionClosed { session, outcome: CloseOutcome::Revoked }) = push
+                    if let Ok(RelayPush::SessionClosed {
+                        session,
+                        outcome: CloseOutcome::Revoked | CloseOutcome::Expired,
+                    }) = push
                         && session == self.id
                     {
                         return Some(SessionEnd::ByAgent(SessionEndReason::Revoked));

@@ -3,7 +3,7 @@
 use crate::fake::{FakeRelay, Workstation, claimed, device, now};
 use nearhand_client::home::ClientHome;
 use nearhand_client::relay::{DeviceError, RelayClient};
-use nearhand_proto::credential::RevocationList;
+use nearhand_proto::credential::{FOR_EVER, RevocationList};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
 use nearhand_proto::message::control::{RelayPush, RelayPushReply, RelayRefusal};
@@ -208,8 +208,10 @@ async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
         organisation: organisation.public().organisation_id(),
         number,
         issued: now(),
-        keys: [own].into(),
+        keys: [(own, FOR_EVER)].into(),
         invites: [].into(),
+        devices: [].into(),
+        people: [].into(),
     };
     relay.state.lock().unwrap().list = Some(stranger.sign(&list(7)).unwrap());
     admin.ok(&["sync"]).await;

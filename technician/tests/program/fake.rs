@@ -11,8 +11,8 @@ use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    ALPN, DeviceEntry, DeviceFacts, FRAME_LIMIT, PersonEntry, RelayHello, RelayPush, RelayPushReply,
-    RelayRefusal, RelayReply, RelayRequest, RelayWelcome,
+    ALPN, DeviceEntry, DeviceFacts, FRAME_LIMIT, ListPage, PersonEntry, RelayHello, RelayPush,
+    RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome,
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_transport::framed;
@@ -178,10 +178,17 @@ impl FakeRelayState {
                 self.retirements.push(retirement);
                 RelayReply::Done
             }
-            RelayRequest::Devices { after } => RelayReply::Devices(
-                self.devices.iter().filter(|d| after.is_none_or(|a| d.id > a)).take(2).cloned().collect(),
-            ),
-            RelayRequest::People => RelayReply::People(self.people()),
+            RelayRequest::Devices { after } => {
+                let rest: Vec<_> =
+                    self.devices.iter().filter(|d| after.is_none_or(|a| d.id > a)).cloned().collect();
+                RelayReply::Devices(first_two(rest))
+            }
+            RelayRequest::People { after } => {
+                let mut people = self.people();
+                people.sort_by_key(|p| p.id);
+                people.retain(|p| after.is_none_or(|a| p.id > a));
+                RelayReply::People(first_two(people))
+            }
             RelayRequest::Audit { after } => {
                 let after = usize::try_from(after).unwrap();
                 let rows = self.rows.iter().skip(after).take(2).cloned().collect();
@@ -196,7 +203,7 @@ impl FakeRelayState {
                 self.list = Some(list);
                 RelayReply::Done
             }
-            RelayRequest::Sessions => RelayReply::Sessions(vec![]),
+            RelayRequest::Sessions { .. } => RelayReply::Sessions(ListPage::whole(vec![])),
             _ => RelayReply::Refused(RelayRefusal::NotAllowed),
         }
     }
@@ -335,4 +342,11 @@ pub(crate) async fn claimed() -> (FakeRelay, Workstation) {
     let admin = Workstation::new();
     admin.ok(&["claim", &relay.claim_string(), "--organisation", "Acme", "--name", "Ada"]).await;
     (relay, admin)
+}
+
+/// A short page, so that paging is tried with few entries.
+fn first_two<T>(mut entries: Vec<T>) -> ListPage<T> {
+    let left = u32::try_from(entries.len().saturating_sub(2)).unwrap();
+    entries.truncate(2);
+    ListPage { entries, left }
 }

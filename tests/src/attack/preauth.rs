@@ -219,7 +219,7 @@ pub(super) fn strangers_at_the_door(_trial: &AttackTrial) -> Result<()> {
     ensure!(wire.dial_as(&relay, &stranger, session::ALPN).is_err());
     // A request before the hello.
     let control = wire.dial(&relay, &stranger)?;
-    ensure!(refused(&control.ask(&RelayRequest::People)?) == Some(&RelayRefusal::NotAllowed));
+    ensure!(refused(&control.ask(&RelayRequest::People { after: None })?) == Some(&RelayRefusal::NotAllowed));
     ensure!(control.closed()? == CloseCode::Refused);
     // Frames that are none: lengths of all sizes, nonsense, nothing.
     for bytes in [&[0xff; 4][..], &[0, 0, 1, 0], &[3, 0, 0, 0, 9, 9, 9], &[0, 0, 0, 0]] {

@@ -2,7 +2,7 @@
 //! never have seen; `tests/end_to_end/hostile.rs` shows that the search can fail.
 
 use anyhow::{Context, Result, ensure};
-use nearhand_proto::credential::RevocationList;
+use nearhand_proto::credential::{FOR_EVER, RevocationList};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::message::control::{OfferRefusal, RelayPush, RelayPushReply};
@@ -109,8 +109,10 @@ pub(super) fn revocations_of_its_own(_trial: &AttackTrial) -> Result<()> {
         organisation: invite.organisation,
         number: 99,
         issued: UnixMillis(1),
-        keys: [key].into(),
-        invites: [invite.id].into(),
+        keys: [(key, FOR_EVER)].into(),
+        invites: [(invite.id, FOR_EVER)].into(),
+        devices: [].into(),
+        people: [].into(),
     };
     let list = relay.impostor().sign(&forged)?;
     let reply = relay.push(&RelayPush::Revocations { list: Some(list), retirements: Vec::new() })?;

@@ -14,9 +14,9 @@ use nearhand_proto::message::alarms::{
     AlarmState, MaintenanceWindow, NewMaintenanceWindow,
 };
 use nearhand_proto::message::control::{
-    CloseCode, CloseOutcome, DeviceEntry, OfferRefusal, OpenedSession, PersonEntry, RelayHello, RelayPush,
-    RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionClosing, SessionEntry,
-    SessionOffer, SessionTarget,
+    CloseCode, CloseOutcome, DeviceEntry, ListPage, OfferRefusal, OpenedSession, PersonEntry, RelayHello,
+    RelayPush, RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionClosing,
+    SessionEntry, SessionOffer, SessionTarget,
 };
 use nearhand_proto::message::help::{
     FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, HelpTaken, SessionFeedback, Urgency,
@@ -72,7 +72,8 @@ fn hello(table: &mut Table) {
 
 fn retirement() -> Signed<Retirement> {
     let key = KeyOwner::Technician.secret();
-    key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()
+    let retired = Retirement { key: key.public(), successor: KeyOwner::Successor.public(), issued: AT };
+    key.sign(&retired).unwrap()
 }
 
 fn head() -> Signed<AuditHead> {
@@ -116,7 +117,10 @@ fn requests(table: &mut Table) {
                 RelayRequest::Devices { after: None },
                 RelayRequest::Devices { after: Some(device_id()) }
             ],
-            People: [RelayRequest::People],
+            People: [
+                RelayRequest::People { after: None },
+                RelayRequest::People { after: Some(technician_id()) }
+            ],
             Open: [
                 RelayRequest::Open { session: SESSION, target: SessionTarget::Code(routing()) },
                 RelayRequest::Open { session: SESSION, target: SessionTarget::Device(device_id()) },
@@ -126,7 +130,10 @@ fn requests(table: &mut Table) {
                 RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Lost, audit: None },
                 RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Stopped, audit: Some(head()) },
             ],
-            Sessions: [RelayRequest::Sessions],
+            Sessions: [
+                RelayRequest::Sessions { before: None },
+                RelayRequest::Sessions { before: Some(SESSION) }
+            ],
             Audit: [RelayRequest::Audit { after: 0 }, RelayRequest::Audit { after: u64::MAX }],
             Revoke: [RelayRequest::Revoke(KeyOwner::Organisation.secret().sign(&revocations()).unwrap())],
             Ping: [RelayRequest::Ping],
@@ -180,10 +187,10 @@ fn requests(table: &mut Table) {
                     feedback: SessionFeedback::Report { text: "asked for my bank".into() }
                 },
             ],
-            HelpQueue: [RelayRequest::HelpQueue { closed: true }],
+            HelpQueue: [RelayRequest::HelpQueue { closed: true, skip: 200 }],
             TakeHelp: [RelayRequest::TakeHelp { number: 7 }],
             CloseHelp: [RelayRequest::CloseHelp { number: 7 }],
-            Feedback: [RelayRequest::Feedback],
+            Feedback: [RelayRequest::Feedback { skip: 3 }],
         }
     );
 }
@@ -198,8 +205,14 @@ fn replies(table: &mut Table) {
             Done: [RelayReply::Done],
             Refused: [RelayReply::Refused(RelayRefusal::NotAllowed)],
             Digits: [RelayReply::Digits(routing()), RelayReply::Digits(RoutingDigits::new(9999).unwrap())],
-            Devices: [RelayReply::Devices(vec![]), RelayReply::Devices(vec![device_entry()])],
-            People: [RelayReply::People(vec![]), RelayReply::People(vec![person_entry()])],
+            Devices: [
+                RelayReply::Devices(ListPage::whole(vec![])),
+                RelayReply::Devices(ListPage { entries: vec![device_entry()], left: 300 })
+            ],
+            People: [
+                RelayReply::People(ListPage::whole(vec![])),
+                RelayReply::People(ListPage { entries: vec![person_entry()], left: 1 })
+            ],
             Opened: [
                 RelayReply::Opened(OpenedSession { bind: bind_grant(), device: None }),
                 RelayReply::Opened(OpenedSession {
@@ -207,7 +220,10 @@ fn replies(table: &mut Table) {
                     device: Some(credential(Role::Device))
                 }),
             ],
-            Sessions: [RelayReply::Sessions(vec![]), RelayReply::Sessions(session_entries())],
+            Sessions: [
+                RelayReply::Sessions(ListPage::whole(vec![])),
+                RelayReply::Sessions(ListPage::whole(session_entries()))
+            ],
             Audit: [
                 RelayReply::Audit { keys: vec![KeyOwner::Relay.public()], rows: vec![] },
                 RelayReply::Audit { keys: vec![KeyOwner::Device.public()], rows: audit::rows() },
@@ -240,8 +256,14 @@ fn replies(table: &mut Table) {
                 RelayReply::Help(HelpProgress::Taken { number: 7, technician: "Ada".into() }),
                 RelayReply::Help(HelpProgress::Closed { number: 7 }),
             ],
-            HelpQueue: [RelayReply::HelpQueue(vec![]), RelayReply::HelpQueue(vec![help()])],
-            Feedback: [RelayReply::Feedback(vec![]), RelayReply::Feedback(vec![thought()])],
+            HelpQueue: [
+                RelayReply::HelpQueue(ListPage::whole(vec![])),
+                RelayReply::HelpQueue(ListPage { entries: vec![help()], left: 2 })
+            ],
+            Feedback: [
+                RelayReply::Feedback(ListPage::whole(vec![])),
+                RelayReply::Feedback(ListPage::whole(vec![thought()]))
+            ],
         }
     );
 }
@@ -250,6 +272,7 @@ fn help() -> HelpEntry {
     HelpEntry {
         number: 7,
         device: Some(device_id()),
+        resembles: Some(device_id()),
         name: "Till 3".into(),
         online: true,
         wanted: HelpRequest { urgency: Urgency::Hampered, ..wanted() },
@@ -522,6 +545,7 @@ fn small(table: &mut Table) {
             NotGranted: [CloseOutcome::NotGranted],
             Lost: [CloseOutcome::Lost],
             Revoked: [CloseOutcome::Revoked],
+            Expired: [CloseOutcome::Expired],
             Failed: [CloseOutcome::Failed],
         }
     );
@@ -547,9 +571,10 @@ fn close_codes(table: &mut Table) {
         CloseCode::Rotated => "Rotated",
         CloseCode::ShuttingDown => "ShuttingDown",
         CloseCode::Overloaded => "Overloaded",
+        CloseCode::Expired => "Expired",
     };
     let known: Vec<CloseCode> = (0..1000).filter_map(CloseCode::from_number).collect();
-    assert_eq!(known.len(), 9, "a code without a number, or a new one without a vector");
+    assert_eq!(known.len(), 10, "a code without a number, or a new one without a vector");
     for code in known {
         let again = |bytes: &[u8]| {
             let number: u32 = wire::decode(bytes).map_err(|e| e.to_string())?;

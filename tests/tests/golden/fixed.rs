@@ -1,7 +1,7 @@
 //! Values that many messages hold, always the same.
 
 use nearhand_machines::golden::{AT, BIND_KEY, KeyOwner};
-use nearhand_proto::credential::{Credential, Endorsement, Invite, RevocationList, Role};
+use nearhand_proto::credential::{Credential, Endorsement, FOR_EVER, Invite, RevocationList, Role};
 use nearhand_proto::forward::{BindGrant, BindKey, RateLimits};
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
 use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
@@ -76,8 +76,10 @@ pub(crate) fn revocations() -> RevocationList {
         organisation: organisation_id(),
         number: 300,
         issued: AT,
-        keys: [KeyOwner::Technician.public(), KeyOwner::Device.public()].into(),
-        invites: [INVITE].into(),
+        keys: [(KeyOwner::Technician.public(), AT), (KeyOwner::Device.public(), FOR_EVER)].into(),
+        invites: [(INVITE, FOR_EVER)].into(),
+        devices: [(device_id(), AT)].into(),
+        people: [(technician_id(), FOR_EVER)].into(),
     }
 }
 

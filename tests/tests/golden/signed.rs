@@ -23,11 +23,15 @@ pub(crate) fn fill(table: &mut Table) {
     }
     table.wire("credential", "rotated", &rotated_credential());
     statement(table, "signed-endorsement", "joining", KeyOwner::OneTime, &endorsement());
-    let retirement = Retirement { key: KeyOwner::Technician.public(), issued: AT };
+    let retirement = Retirement {
+        key: KeyOwner::Technician.public(),
+        successor: KeyOwner::Successor.public(),
+        issued: AT,
+    };
     statement(table, "signed-retirement", "own", KeyOwner::Technician, &retirement);
     statement(table, "signed-revocations", "full", KeyOwner::Organisation, &revocations());
     let mut empty = revocations();
-    (empty.keys, empty.invites) = Default::default();
+    (empty.keys, empty.invites, empty.devices, empty.people) = Default::default();
     statement(table, "signed-revocations", "empty", KeyOwner::Organisation, &empty);
     statement(table, "signed-head", "rows", KeyOwner::Device, &audit::head());
     statement(table, "signed-head", "empty", KeyOwner::Device, &AuditHead::EMPTY);
@@ -45,7 +49,8 @@ fn known() -> Revocations {
     let list = KeyOwner::Organisation.secret().sign(&revocations()).unwrap();
     assert!(known.apply(&list, &KeyOwner::Organisation.public()).unwrap());
     let key = KeyOwner::Successor.secret();
-    assert!(known.retire(&key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()).unwrap());
+    let retired = Retirement { key: key.public(), successor: KeyOwner::Technician.public(), issued: AT };
+    assert!(known.retire(&key.sign(&retired).unwrap()).unwrap());
     known
 }
 

@@ -27,6 +27,12 @@ fn world() -> AdmissionFixture {
 }
 
 fn credential(org: &SecretKey, role: Role) -> (Credential, SecretKey) {
+    let own = key();
+    (credential_of(org, role, &own), own)
+}
+
+/// By a new invite, for a key that somebody has.
+fn credential_of(org: &SecretKey, role: Role, own: &SecretKey) -> Credential {
     let (signed, one_time) = invite(org, &mut OsRng, |id, organisation: OrganisationId, key| Invite {
         id,
         organisation,
@@ -39,8 +45,7 @@ fn credential(org: &SecretKey, role: Role) -> (Credential, SecretKey) {
         valid_until: UnixMillis(9_000_000),
     })
     .unwrap();
-    let own = key();
-    (Credential::join(signed, &one_time, &own.public(), NOW).unwrap(), own)
+    Credential::join(signed, &one_time, &own.public(), NOW).unwrap()
 }
 
 fn facts() -> DeviceFacts {
@@ -52,6 +57,10 @@ fn device_hello(credential: &Credential) -> RelayHello {
 }
 
 impl AdmissionFixture {
+    fn invited(&self, role: Role, own: &SecretKey) -> Credential {
+        credential_of(&self.org, role, own)
+    }
+
     fn join(&mut self, role: Role) -> (Credential, SecretKey, Arc<VerifiedCredential>) {
         let (credential, own) = credential(&self.org, role);
         let joined = self.admission.join(&own.public(), &credential, role == Role::Device, NOW).unwrap();
@@ -158,7 +167,8 @@ fn a_chain_that_branches_off_before_todays_key_is_out() {
     let (first, own, who) = world.join(Role::Device);
     let (next, thief) = (key(), key());
     let longer = first.rotated(&own, &next.public(), NOW).unwrap();
-    let retirement = own.sign(&Retirement { key: own.public(), issued: NOW }).unwrap();
+    let retirement =
+        own.sign(&Retirement { key: own.public(), successor: next.public(), issued: NOW }).unwrap();
     let rotated = world.admission.rotate(&who, &longer, &retirement, NOW).unwrap();
     world.admission.rotated(&rotated, Some(&retirement));
     assert!(world.hello(&next, &longer, NOW).is_ok());
@@ -178,6 +188,75 @@ fn a_chain_that_branches_off_before_todays_key_is_out() {
 }
 
 #[test]
+fn an_invite_expires_by_the_relays_clock_whatever_the_newcomer_wrote() {
+    let mut world = world();
+    let own = key();
+    let credential = world.invited(Role::Technician, &own);
+    let use_by = credential.invite.peek().unwrap().use_by;
+    let late = use_by.after(Duration::from_millis(1));
+    let refusal = world.admission.join(&own.public(), &credential, false, late).map(|_| ());
+    assert!(
+        matches!(refusal, Err(RelayRefusal::Credential(why)) if why.to_string().contains("after its time"))
+    );
+    // In time, and sent again after its time because the answer was lost.
+    let Ok(JoinDecision::New(who)) = world.admission.join(&own.public(), &credential, false, use_by) else {
+        panic!("it is in time")
+    };
+    world.admission.joined(&who);
+    let again = world.admission.join(&own.public(), &credential, false, late);
+    assert!(matches!(again, Ok(JoinDecision::Again)));
+}
+
+#[test]
+fn a_retired_key_founds_no_branch_by_a_second_invite() {
+    let mut world = world();
+    let (first, own, who) = world.join(Role::Technician);
+    // The same key joins by another invite too, as at a renewal.
+    let second = world.invited(Role::Technician, &own);
+    let Ok(JoinDecision::New(renewed)) = world.admission.join(&own.public(), &second, false, NOW) else {
+        panic!("a renewal")
+    };
+    world.admission.joined(&renewed);
+    let (next, thief) = (key(), key());
+    let longer = first.rotated(&own, &next.public(), NOW).unwrap();
+    let wrong = own.sign(&Retirement { key: own.public(), successor: thief.public(), issued: NOW }).unwrap();
+    assert!(
+        world.admission.rotate(&who, &longer, &wrong, NOW).is_err(),
+        "another successor than the chain's"
+    );
+    let retirement =
+        own.sign(&Retirement { key: own.public(), successor: next.public(), issued: NOW }).unwrap();
+    let rotated = world.admission.rotate(&who, &longer, &retirement, NOW).unwrap();
+    world.admission.rotated(&rotated, Some(&retirement));
+    let person = |key: &SecretKey, credential: &Credential| {
+        let hello = RelayHello::Person { program: ProgramInfo::this(), credential: credential.clone() };
+        world.admission.hello(&key.public(), &hello, NOW).map(|_| ())
+    };
+    // Whoever has the old key can't go on with it by the second invite, with another key behind it or without.
+    assert_eq!(person(&own, &second), Err(RelayRefusal::Revoked));
+    let branch = second.rotated(&own, &thief.public(), NOW).unwrap();
+    assert_eq!(person(&thief, &branch), Err(RelayRefusal::Revoked));
+    let farther = branch.rotated(&thief, &next.public(), NOW).unwrap();
+    assert_eq!(person(&next, &farther), Err(RelayRefusal::Revoked));
+    // The member goes on with both.
+    assert_eq!(person(&next, &longer), Ok(()));
+    assert_eq!(person(&next, &second.rotated(&own, &next.public(), NOW).unwrap()), Ok(()));
+}
+
+#[test]
+fn a_list_from_the_future_is_refused_since_it_would_forget_what_is_revoked() {
+    let mut world = world();
+    let (_, _, admin) = world.join(Role::Admin);
+    let id = world.org.public().organisation_id();
+    let soon = NOW.after(Duration::from_secs(3_600));
+    let later = NOW.after(Duration::from_secs(10 * 86_400));
+    let list = |at| world.org.sign(&Revocations::default().next_list(id, at, [], [])).unwrap();
+    let by = Caller::Person(admin);
+    assert!(matches!(world.admission.revoke(&by, &list(later), NOW), Err(RelayRefusal::Invalid { .. })));
+    assert!(world.admission.revoke(&by, &list(soon), NOW).is_ok());
+}
+
+#[test]
 fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
     let mut world = world();
     let (_, _, device) = world.join(Role::Device);
@@ -187,9 +266,9 @@ fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
     let known = Revocations::default();
     let list = world.org.sign(&known.next_list(id, NOW, [grace.key()], [device.invite.id])).unwrap();
     let by = Caller::Person(Arc::clone(&grace));
-    assert_eq!(world.admission.revoke(&by, &list).map(|_| ()), Err(RelayRefusal::NotAllowed));
+    assert_eq!(world.admission.revoke(&by, &list, NOW).map(|_| ()), Err(RelayRefusal::NotAllowed));
     let by = Caller::Person(admin);
-    let judged = world.admission.revoke(&by, &list).unwrap();
+    let judged = world.admission.revoke(&by, &list, NOW).unwrap();
     assert_eq!(judged.map(|(number, _)| number), Some(1));
     assert!(!world.admission.is_revoked(&grace), "judged is not yet stored");
     world.admission.revoked(&list);
@@ -198,7 +277,7 @@ fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
     withdrawn.sort();
     let device = PeerId::Device(device.device_id().unwrap());
     assert_eq!(withdrawn, [device, PeerId::Person(grace.technician_id().unwrap())]);
-    assert!(world.admission.revoke(&by, &list).unwrap().is_none(), "the same again");
+    assert!(world.admission.revoke(&by, &list, NOW).unwrap().is_none(), "the same again");
     let same_number = world.org.sign(&known.next_list(id, NOW, [], [])).unwrap();
-    assert_eq!(world.admission.revoke(&by, &same_number).map(|_| ()), Err(RelayRefusal::OldList));
+    assert_eq!(world.admission.revoke(&by, &same_number, NOW).map(|_| ()), Err(RelayRefusal::OldList));
 }

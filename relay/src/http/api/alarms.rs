@@ -13,7 +13,7 @@ use nearhand_proto::message::alarm_json::{alarm_json, happening_json, window_jso
 use nearhand_proto::message::alarms::{
     AlarmAction, AlarmActor, AlarmFilter, MAX_FOLLOW_MS, NewMaintenanceWindow,
 };
-use nearhand_proto::message::control::{RelayRefusal, RelayReply};
+use nearhand_proto::message::control::{ListPage, RelayRefusal, RelayReply};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
@@ -57,7 +57,9 @@ pub(super) async fn devices(
     query: Result<Query<DevicesQuery>, QueryRejection>,
 ) -> Answer {
     let after = queried(query)?.after.as_deref().map(device_id).transpose()?;
-    let RelayReply::Devices(entries) = api.control.devices(after).await? else { return Err(unexpected()) };
+    let RelayReply::Devices(ListPage { entries, .. }) = api.control.devices(after).await? else {
+        return Err(unexpected());
+    };
     let next = entries.last().map(|entry| entry.id.to_string());
     let devices: Vec<Value> = entries
         .into_iter()

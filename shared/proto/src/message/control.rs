@@ -140,8 +140,11 @@ pub enum RelayRequest {
         /// Last id of the page before.
         after: Option<DeviceId>,
     },
-    /// Person: the organisation's people, at most [`PAGE`].
-    People,
+    /// Person: the organisation's people after `after` in the order of their ids, at most [`PAGE`].
+    People {
+        /// Last id of the page before.
+        after: Option<TechnicianId>,
+    },
     /// Person: a session with a device.
     Open {
         /// Its id, made by the client.
@@ -164,7 +167,10 @@ pub enum RelayRequest {
         audit: Option<Signed<AuditHead>>,
     },
     /// Person: their sessions (administrators: all), newest first, at most [`PAGE`].
-    Sessions,
+    Sessions {
+        /// Last id of the page before: those that were opened earlier follow.
+        before: Option<SessionId>,
+    },
     /// Administrator: the relay's audit rows after a number, at most [`PAGE`].
     Audit {
         /// Last number already had.
@@ -237,6 +243,8 @@ pub enum RelayRequest {
     HelpQueue {
         /// Whether closed requests are listed too.
         closed: bool,
+        /// How many of the first requests to leave out: those of the pages before.
+        skip: u32,
     },
     /// Person: takes a request for help.
     TakeHelp {
@@ -249,7 +257,28 @@ pub enum RelayRequest {
         number: u64,
     },
     /// Person: lists the feedback on their sessions (administrators: on all), newest first, at most [`PAGE`].
-    Feedback,
+    Feedback {
+        /// How many of the first entries to leave out: those of the pages before.
+        skip: u32,
+    },
+}
+
+/// A page of a list that may be longer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct ListPage<T> {
+    /// The entries of this page, at most [`PAGE`].
+    #[serde(deserialize_with = "at_most::<_, _, PAGE>")]
+    pub entries: Vec<T>,
+    /// How many entries follow behind this page; 0: it is the last one.
+    pub left: u32,
+}
+
+impl<T> ListPage<T> {
+    /// All entries in one page.
+    pub const fn whole(entries: Vec<T>) -> Self {
+        Self { entries, left: 0 }
+    }
 }
 
 /// The device that a session is opened with.
@@ -273,13 +302,13 @@ pub enum RelayReply {
     /// To [`RelayRequest::AllocateDigits`]: the digits that the device now has.
     Digits(RoutingDigits),
     /// To [`RelayRequest::Devices`]: a page of devices.
-    Devices(Vec<DeviceEntry>),
-    /// To [`RelayRequest::People`]: the organisation's people.
-    People(Vec<PersonEntry>),
+    Devices(ListPage<DeviceEntry>),
+    /// To [`RelayRequest::People`]: a page of people.
+    People(ListPage<PersonEntry>),
     /// To [`RelayRequest::Open`] and [`RelayRequest::Reopen`].
     Opened(OpenedSession),
     /// To [`RelayRequest::Sessions`]: the sessions, newest first.
-    Sessions(Vec<SessionEntry>),
+    Sessions(ListPage<SessionEntry>),
     /// To [`RelayRequest::Audit`]: a page of the relay's log.
     Audit {
         /// The key that signs the relay's log: the one of the handshake, and any it had before.
@@ -315,9 +344,9 @@ pub enum RelayReply {
     /// To [`RelayRequest::AskForHelp`]: how the request stands.
     Help(HelpProgress),
     /// To [`RelayRequest::HelpQueue`]: the requests, the most urgent first.
-    HelpQueue(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<HelpEntry>),
+    HelpQueue(ListPage<HelpEntry>),
     /// To [`RelayRequest::Feedback`]: the feedback, newest first.
-    Feedback(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<FeedbackEntry>),
+    Feedback(ListPage<FeedbackEntry>),
 }
 
 /// Why the relay says no. Shown to a person as it is.
@@ -474,6 +503,8 @@ pub enum CloseOutcome {
     Lost,
     /// A key was revoked.
     Revoked,
+    /// The credential of one of its ends expired.
+    Expired,
     /// An end of it failed.
     Failed,
 }
@@ -486,6 +517,7 @@ impl core::fmt::Display for CloseOutcome {
             Self::NotGranted => "not granted",
             Self::Lost => "connection lost",
             Self::Revoked => "revoked",
+            Self::Expired => "credential expired",
             Self::Failed => "failed",
         })
     }
@@ -617,6 +649,8 @@ pub enum CloseCode {
     ShuttingDown,
     /// The relay needs the room for others: come back after a while.
     Overloaded,
+    /// The credential on this connection has expired: don't come back with it.
+    Expired,
 }
 
 impl core::fmt::Display for CloseCode {
@@ -642,12 +676,15 @@ impl core::fmt::Display for CloseCode {
             Self::Rotated => "the key was replaced on this connection: connect with the new one",
             Self::ShuttingDown => "the relay is stopping: try again in a minute",
             Self::Overloaded => "the relay needs the room for others: try again in some minutes",
+            Self::Expired => {
+                "the credential has expired: ask the administrator for a new invitation or enrolment string"
+            }
         })
     }
 }
 
 impl CloseCode {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Normal,
         Self::Protocol,
         Self::TimedOut,
@@ -657,6 +694,7 @@ impl CloseCode {
         Self::Rotated,
         Self::ShuttingDown,
         Self::Overloaded,
+        Self::Expired,
     ];
 
     /// The number on the wire.

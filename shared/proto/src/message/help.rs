@@ -104,6 +104,8 @@ pub struct HelpEntry {
     pub number: u64,
     /// Their device, if it is enrolled.
     pub device: Option<DeviceId>,
+    /// An enrolled device whose label or host name a guest's name looks like: a guest can give itself any name.
+    pub resembles: Option<DeviceId>,
     /// The device's label or host name.
     pub name: String,
     /// Whether it is connected.

@@ -129,7 +129,7 @@ impl RelayError {
         matches!(
             self,
             Self::Refused(RelayRefusal::Revoked | RelayRefusal::Unknown)
-                | Self::Closed(CloseCode::Revoked | CloseCode::Replaced)
+                | Self::Closed(CloseCode::Revoked | CloseCode::Expired | CloseCode::Replaced)
         )
     }
 
