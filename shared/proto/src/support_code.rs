@@ -4,6 +4,9 @@
 //! them; the secret is made by the agent and never leaves the two endpoints, which prove to each other that
 //! they know it (see `pake`). The check digit covers all others (Damm's quasigroup, which catches every single
 //! wrong digit and every swap of neighbours), so a slip of the tongue is noticed before it costs a guess.
+//! How people hand a code over, and what they get wrong, is [`pasted`]'s business.
+
+mod pasted;
 
 use core::fmt;
 use core::str::FromStr;
@@ -13,8 +16,12 @@ use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+pub use self::pasted::PastedText;
+
 /// How long a code is good.
 pub const LIFETIME: Duration = Duration::from_secs(600);
+/// Number of digits that a code has.
+pub const DIGITS: usize = 12;
 /// Number of different routing numbers, and so of the codes that can be open at one relay at once.
 pub const ROUTINGS: u16 = 10_000;
 /// Number of different secrets.
@@ -83,14 +90,27 @@ pub struct SupportCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SupportCodeError {
     /// Not twelve digits.
-    #[error("a support code has 12 digits, this has {0}")]
+    #[error("a support code has {DIGITS} digits; this has {0}{hint}", hint = dropped_zero(*.0))]
     Length(usize),
-    /// Something other than digits, spaces and dashes.
-    #[error("a support code has only digits")]
+    /// Letters among the digits.
+    #[error("a support code has only digits: is a letter in it a 0 or a 1?")]
     NotDigits,
+    /// A number in a spreadsheet's scientific notation.
+    #[error(
+        "a spreadsheet has rounded this number, so digits are lost: ask for the code again and keep it as text"
+    )]
+    Rounded,
+    /// Several codes in one text.
+    #[error("this text has several support codes: give one of them alone")]
+    Several,
     /// The check digit doesn't fit: a digit was misheard or mistyped.
     #[error("one of the digits is wrong: ask for the code again (this did not use it up)")]
     Check,
+}
+
+/// A number of nine to eleven digits is what a spreadsheet leaves of a code that begins with zeros.
+fn dropped_zero(digits: usize) -> &'static str {
+    if (DIGITS - 3..DIGITS).contains(&digits) { " (a spreadsheet may have dropped a leading 0)" } else { "" }
 }
 
 impl SupportCode {
@@ -104,6 +124,13 @@ impl SupportCode {
                 return Self { routing, secret: number % SECRETS };
             }
         }
+    }
+
+    /// The code with these ASCII digits, whose last one was checked.
+    fn of_digits(digits: &str) -> Option<Self> {
+        let (routing, rest) = digits.split_at_checked(4)?;
+        let (secret, _) = rest.split_at_checked(7)?;
+        Some(Self { routing: RoutingDigits::new(routing.parse().ok()?)?, secret: secret.parse().ok()? })
     }
 
     /// The digits that the relay may see.
@@ -137,21 +164,15 @@ fn check_digit(digits: impl Iterator<Item = u8>) -> u8 {
 impl FromStr for SupportCode {
     type Err = SupportCodeError;
 
+    /// Reads a code in any dress: see [`PastedText`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}' | '\t')).collect();
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(SupportCodeError::NotDigits);
+        match PastedText::read(text) {
+            PastedText::Code(read) | PastedText::Perhaps(read) => read,
+            PastedText::Other if text.chars().any(char::is_alphabetic) => Err(SupportCodeError::NotDigits),
+            PastedText::Other => {
+                Err(SupportCodeError::Length(text.chars().filter(char::is_ascii_digit).count()))
+            }
         }
-        if digits.len() != 12 {
-            return Err(SupportCodeError::Length(digits.len()));
-        }
-        if check_digit(digits.bytes()) != 0 {
-            return Err(SupportCodeError::Check);
-        }
-        let (routing, rest) = digits.split_at(4);
-        let (secret, _) = rest.split_at(7);
-        let routing = routing.parse().ok().and_then(RoutingDigits::new).ok_or(SupportCodeError::NotDigits)?;
-        Ok(Self { routing, secret: secret.parse().map_err(|_| SupportCodeError::NotDigits)? })
     }
 }
 
@@ -206,7 +227,7 @@ mod tests {
     fn nonsense_gets_its_own_answer() {
         assert_eq!("".parse::<SupportCode>(), Err(SupportCodeError::Length(0)));
         assert_eq!("12345678901a".parse::<SupportCode>(), Err(SupportCodeError::NotDigits));
-        assert_eq!("１２３４５６７８９０１２".parse::<SupportCode>(), Err(SupportCodeError::NotDigits));
+        assert_eq!("１２３４５６７８９０１２".parse::<SupportCode>(), Err(SupportCodeError::Check));
         assert_eq!("1234 5678 90".parse::<SupportCode>(), Err(SupportCodeError::Length(10)));
     }
 }

@@ -8,7 +8,8 @@ use crate::exit::CommandFailure;
 #[derive(clap::Args)]
 pub struct ChatArgs {
     /// Support code, or an enrolled device's label, id or the beginning of its id
-    pub target: String,
+    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
+    pub target: Vec<String>,
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -20,6 +21,6 @@ pub struct ChatArgs {
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: ChatArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or_default();
-    let (session, updates) = in_session::open(ctx, &args.target, reason).await?;
+    let (session, updates) = in_session::open(ctx, &args.target.join(" "), reason).await?;
     connect::converse(ctx, session, updates, nearhand_proto::grant::DEFAULT_DURATION).await
 }

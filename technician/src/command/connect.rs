@@ -33,7 +33,8 @@ use crate::viewer::{self, PageServer, ViewerSettings};
 #[derive(clap::Args)]
 pub struct ConnectArgs {
     /// Support code, or an enrolled device's label, id or the beginning of its id
-    pub target: String,
+    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
+    pub target: Vec<String>,
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -71,7 +72,7 @@ const HELP: &str = "\
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandFailure> {
     let place = args.record.as_deref().map(RecordingFile::make).transpose()?;
-    let (session, updates) = open(ctx, &args.target, args.reason.as_deref().unwrap_or_default()).await?;
+    let (session, updates) = open(ctx, &args.target.join(" "), args.reason.as_deref().unwrap_or_default()).await?;
     let page = match shows_page(ctx, &args) {
         true => page(ctx, args.no_open).await?,
         false => None,

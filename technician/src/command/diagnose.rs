@@ -24,7 +24,8 @@ use crate::session::{DiagnosticsProgress, TechnicianSession};
 #[derive(clap::Args)]
 pub struct DiagnoseArgs {
     /// Support code, or an enrolled device's label, id or the beginning of its id
-    pub target: String,
+    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
+    pub target: Vec<String>,
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -64,7 +65,7 @@ pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), Command
     let reporting = ReportOptions::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
-    let (session, mut updates) = in_session::open(ctx, &args.target, reason).await?;
+    let (session, mut updates) = in_session::open(ctx, &args.target.join(" "), reason).await?;
     let offered = session.device().offers.contains(Capability::Screenshot);
     let mut wanted = Capabilities::from(Capability::Diagnostics);
     if args.screenshot && offered {

@@ -33,7 +33,8 @@ const MOST: usize = 128 * 1024 * 1024;
 #[derive(clap::Args)]
 pub struct ScreenshotArgs {
     /// Support code, or an enrolled device's label, id or the beginning of its id
-    pub target: String,
+    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
+    pub target: Vec<String>,
     /// The file to write
     #[arg(long, value_name = "FILE.png")]
     pub out: PathBuf,
@@ -51,7 +52,7 @@ pub struct ScreenshotArgs {
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
-    let (session, mut updates) = in_session::open(ctx, &args.target, reason).await?;
+    let (session, mut updates) = in_session::open(ctx, &args.target.join(" "), reason).await?;
     let duration = LIMIT * 2;
     let kept = match in_session::ask(ctx, &session, &mut updates, Capability::View.into(), duration).await {
         Ok(_) => {

@@ -329,11 +329,12 @@ impl RelayClient {
     pub async fn resolve_target(&self, text: &str) -> Result<ResolvedTarget, TargetError> {
         match target::parse(text)? {
             target::TypedTarget::Code(code) => Ok(ResolvedTarget::by_code(code)),
-            target::TypedTarget::Device(asked) => {
+            target::TypedTarget::Device { asked, or_code } => {
                 let devices = self.devices().await?;
                 let organisation = &self.identity.profile.organisation;
                 let revocations = self.home.revocations().map_err(RelayClientError::Home)?;
                 target::resolve(&asked, &devices, organisation, &revocations, clock::now())
+                    .or_else(|missing| target::meant(missing, or_code))
             }
         }
     }

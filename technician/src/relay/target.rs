@@ -8,7 +8,7 @@ use nearhand_proto::credential::{Credential, CredentialError, Revocations, Verif
 use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::{DeviceEntry, SessionTarget};
-use nearhand_proto::support_code::{SupportCode, SupportCodeError};
+use nearhand_proto::support_code::{PastedText, SupportCode, SupportCodeError};
 use nearhand_proto::time::UnixMillis;
 
 use super::RelayClientError;
@@ -49,7 +49,7 @@ impl ResolvedTarget {
 /// Why what the technician typed is no target of a session.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// Twelve digits that are no support code.
+    /// It was meant as a support code and is none.
     #[error(transparent)]
     Code(#[from] SupportCodeError),
     /// No device of the organisation fits what was typed.
@@ -108,18 +108,30 @@ pub struct VerifiedDevice {
 /// What the technician typed, before the relay is asked.
 #[derive(Debug)]
 pub(super) enum TypedTarget {
+    /// A support code and nothing else.
     Code(SupportCode),
-    Device(String),
+    /// A device's name or id. If no device has it, the text may have been meant as a code, which it is or why it is none.
+    Device { asked: String, or_code: Option<Result<SupportCode, SupportCodeError>> },
 }
 
 pub(super) fn parse(typed: &str) -> Result<TypedTarget, TargetError> {
-    let typed = typed.trim();
-    let looks_like_a_code = typed.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '\u{a0}'))
-        && typed.chars().filter(char::is_ascii_digit).count() == 12;
-    if looks_like_a_code {
-        return Ok(TypedTarget::Code(typed.parse()?));
+    let device = |or_code| Ok(TypedTarget::Device { asked: typed.trim().to_owned(), or_code });
+    match PastedText::read(typed) {
+        PastedText::Code(code) => Ok(TypedTarget::Code(code?)),
+        PastedText::Perhaps(code) => device(Some(code)),
+        PastedText::Other => device(None),
     }
-    Ok(TypedTarget::Device(typed.to_owned()))
+}
+
+/// What was meant where no device has what was typed.
+pub(super) fn meant(
+    missing: TargetError,
+    or_code: Option<Result<SupportCode, SupportCodeError>>,
+) -> Result<ResolvedTarget, TargetError> {
+    match (missing, or_code) {
+        (TargetError::NoSuchDevice(_), Some(code)) => Ok(ResolvedTarget::by_code(code?)),
+        (missing, _) => Err(missing),
+    }
 }
 
 /// Finds the device among those that the relay lists: by whole id, else by label, else by the beginning of

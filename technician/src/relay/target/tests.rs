@@ -32,10 +32,35 @@ fn device(org: &SecretKey, role: Role, label: &str) -> DeviceEntry {
 
 #[test]
 fn codes_and_slips_are_told_from_devices() {
-    assert!(matches!(parse("till 3"), Ok(TypedTarget::Device(d)) if d == "till 3"));
-    assert!(matches!(parse("0000 0000 0000"), Ok(TypedTarget::Code(_))));
-    assert!(matches!(parse("0000-0000-0001"), Err(TargetError::Code(SupportCodeError::Check))));
-    assert!(matches!(parse("00000000000a"), Ok(TypedTarget::Device(_))));
+    let device =
+        |typed: &str| matches!(parse(typed), Ok(TypedTarget::Device { asked, .. }) if asked == typed);
+    assert!(device("till 3"));
+    for typed in
+        ["0000 0000 0000", "0000–0000–0000", "‘0000\u{202f}0000\u{3000}0000’", "００００００００００００"]
+    {
+        assert!(matches!(parse(typed), Ok(TypedTarget::Code(_))), "{typed:?}");
+    }
+    // What may be a device's name or id is looked for among the devices first.
+    for typed in ["00000000000a", "0000-0000-0001", "00000000000", "Code: 0000 0000 0000"] {
+        assert!(device(typed), "{typed:?}");
+    }
+}
+
+#[test]
+fn what_is_no_device_and_nearly_a_code_gets_the_codes_error() {
+    let missing = |typed: &str| {
+        let Ok(TypedTarget::Device { asked, or_code }) = parse(typed) else { panic!("{typed:?} is a code") };
+        meant(TargetError::NoSuchDevice(asked), or_code)
+    };
+    let slip = |typed: &str| match missing(typed) {
+        Err(TargetError::Code(slip)) => Some(slip),
+        _ => None,
+    };
+    assert_eq!(slip("0000-0000-0001"), Some(SupportCodeError::Check));
+    assert_eq!(slip("000 0000 0000"), Some(SupportCodeError::Length(11)));
+    assert_eq!(slip("00000000000a"), Some(SupportCodeError::NotDigits));
+    assert!(missing("Code: 0000 0000 0000").unwrap().code.is_some());
+    assert!(matches!(missing("till 3"), Err(TargetError::NoSuchDevice(_))));
 }
 
 #[test]
