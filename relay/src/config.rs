@@ -10,7 +10,7 @@ use nearhand_relay_core::admission::AdmissionRules;
 use serde::Deserialize;
 
 use crate::control::{ControlLimits, SilenceLimits};
-use crate::host_name::check_host;
+use crate::host_name::parse_host;
 use crate::notify::config::{self as receivers, ReceiverError, ReceiverSection, ReceiverSettings};
 
 /// The relay's UDP port when nothing else is said.
@@ -231,16 +231,15 @@ impl RelayConfig {
             Some(data) => directory.join(data),
             None => directory.to_owned(),
         });
-        config.check().map_err(|(key, problem)| ConfigError::Value {
-            path: path.to_owned(),
-            key,
-            problem,
-        })?;
+        let wrong = |(key, problem)| ConfigError::Value { path: path.to_owned(), key, problem };
+        let host =
+            parse_host(&config.public_host).map_err(|problem| wrong(("public_host", problem.to_string())))?;
+        config.public_host = host.to_owned();
+        config.check().map_err(wrong)?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        check_host(&self.public_host).map_err(|problem| ("public_host", problem.to_string()))?;
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
         }
@@ -397,6 +396,7 @@ mod tests {
         let open = parse("public_host = \"a\"\napi_listen = \"0.0.0.0:9465\"\n").unwrap_err();
         assert!(open.contains("api_listen must be a loopback address"), "{open}");
         assert!(parse("").unwrap_err().contains("public_host"));
+        assert_eq!(parse("public_host = \"[::1]\"\n").unwrap().public_host, "::1");
         assert_eq!(
             parse("public_host = \"::1\"\nmetrics_listen = \"off\"").unwrap().metrics_listen,
             ListenAddress::Off

@@ -14,7 +14,7 @@ use super::inputs;
 use crate::config::{self, RelayConfig};
 use crate::control::CLAIM;
 use crate::data::{self, DataDir};
-use crate::host_name::check_host;
+use crate::host_name::parse_host;
 use crate::store::{Store, StoreWrite};
 
 pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
@@ -22,8 +22,8 @@ pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     if arguments.again {
         return again(arguments, &dir).await;
     }
-    let host = arguments.host.as_deref().unwrap_or_default();
-    check_host(host).map_err(|problem| anyhow::anyhow!("--host {problem}"))?;
+    let host = parse_host(arguments.host.as_deref().unwrap_or_default())
+        .map_err(|problem| anyhow::anyhow!("--host {problem}"))?;
     let data = arguments.data.display();
     dir.create().with_context(|| format!("can't make {data}"))?;
     let _lock = dir.lock().with_context(|| format!("can't take {data}: is a relay running on it?"))?;

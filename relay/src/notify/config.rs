@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::mqtt;
 use super::secret::{HiddenText, SecretError};
-use crate::host_name::check_host;
+use crate::host_name::parse_host;
 
 /// PagerDuty's own address.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -370,8 +370,8 @@ impl ReceiverSection {
 
     fn server(&self) -> Result<String, ReceiverError> {
         let server = self.needed("server", self.server.as_ref())?;
-        check_host(server).map_err(|problem| self.key("server", problem.to_string()))?;
-        Ok(server.clone())
+        let server = parse_host(server).map_err(|problem| self.key("server", problem.to_string()))?;
+        Ok(server.to_owned())
     }
 
     fn endpoint(&self, dir: &Path, default: Option<&str>) -> Result<HttpEndpoint, ReceiverError> {

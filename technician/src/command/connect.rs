@@ -72,7 +72,8 @@ const HELP: &str = "\
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandFailure> {
     let place = args.record.as_deref().map(RecordingFile::make).transpose()?;
-    let (session, updates) = open(ctx, &args.target.join(" "), args.reason.as_deref().unwrap_or_default()).await?;
+    let (session, updates) =
+        open(ctx, &args.target.join(" "), args.reason.as_deref().unwrap_or_default()).await?;
     let page = match shows_page(ctx, &args) {
         true => page(ctx, args.no_open).await?,
         false => None,
