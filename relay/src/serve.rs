@@ -12,7 +12,7 @@ use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{Endpoint, EndpointConfig, ServerConfig};
 use sha2::Sha256;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use zeroize::Zeroizing;
 
 use crate::control::{ControlLimits, ControlPlane};
@@ -49,6 +49,8 @@ pub struct RunningRelay {
     control: Arc<ControlPlane>,
     endpoint: Endpoint,
     tasks: Vec<JoinHandle<()>>,
+    /// Without these nobody is served: they end only with the relay.
+    essential: [AbortHandle; 2],
 }
 
 /// The control endpoint's settings: stateless resets are the same after a restart, so that peers of before
@@ -160,8 +162,10 @@ impl RunningRelay {
             let (control, endpoint) = (Arc::clone(&control), endpoint.clone());
             async move { control.accept(&endpoint).await }
         });
-        tasks.extend([accept, tokio::spawn(Arc::clone(&control).keep_house())]);
-        Ok(Self { control, endpoint, tasks })
+        let house = tokio::spawn(Arc::clone(&control).keep_house());
+        let essential = [accept.abort_handle(), house.abort_handle()];
+        tasks.extend([accept, house]);
+        Ok(Self { control, endpoint, tasks, essential })
     }
 
     /// Serves metrics and health. Returns the address, for a port that the system chose.
@@ -199,6 +203,14 @@ impl RunningRelay {
         Ok(bound)
     }
 
+    /// Whether connections are still taken. It doesn't return while a lock of the control plane or of the forwarding path is
+    /// held for good. The database is not asked: a restart doesn't bring it back, and sessions go on without it.
+    pub fn is_serving(&self) -> bool {
+        self.control.census();
+        self.control.path().totals();
+        !self.essential.iter().any(AbortHandle::is_finished)
+    }
+
     /// The control plane.
     pub fn control(&self) -> &Arc<ControlPlane> {
         &self.control
@@ -211,7 +223,7 @@ impl RunningRelay {
 
     /// Says goodbye, closes connections and the database. Sessions are forwarded until this returns.
     pub async fn stop(self) {
-        let Self { control, endpoint, tasks } = self;
+        let Self { control, endpoint, tasks, essential: _ } = self;
         control.stop(&endpoint).await;
         for task in tasks {
             task.abort();

@@ -1,7 +1,7 @@
 //! Shared parts of the end-to-end tests and benchmarks.
 
 pub mod attack;
-pub mod build;
+pub use nearhand_test_programs as build;
 pub mod clock;
 pub mod crash_test;
 mod datagram_tap;

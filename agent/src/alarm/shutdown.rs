@@ -3,11 +3,12 @@
 //! A delay lock keeps the machine awake until the goodbye is said, at most some seconds; it is let go of at once
 //! afterwards. Without logind only the end of the agent itself is told.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::alarm::ShutdownNotice;
-use zbus::zvariant::OwnedFd;
+use zbus::zvariant::{OwnedFd, OwnedValue};
 use zbus::{Connection, Proxy};
 
 use super::clock::AlarmClocks;
@@ -47,29 +48,51 @@ async fn follow(hub: &Hub, connection: &Connection) -> zbus::Result<()> {
         .build()
         .await?;
     let mut sleeps = manager.receive_signal("PrepareForSleep").await?;
+    // Comes before the other, from systemd 255 on, and says where to.
+    let mut told = manager.receive_signal("PrepareForShutdownWithMetadata").await?;
     let mut shutdowns = manager.receive_signal("PrepareForShutdown").await?;
     let mut lock = delay(&manager).await;
+    let mut is_said = false;
     loop {
-        let (message, sleep) = tokio::select! {
-            message = next(&mut sleeps) => (message, true),
-            message = next(&mut shutdowns) => (message, false),
+        let (begins, leaving) = tokio::select! {
+            biased;
+            message = next(&mut sleeps) => {
+                let Some(message) = message else { return Ok(()) };
+                (message.body().deserialize()?, Some(ShutdownNotice::Sleep))
+            }
+            message = next(&mut told) => {
+                let Some(message) = message else { return Ok(()) };
+                let (begins, about): (bool, HashMap<String, OwnedValue>) = message.body().deserialize()?;
+                let kind = about.get("type").and_then(|kind| <&str>::try_from(kind).ok()).unwrap_or_default();
+                (begins, announced(kind))
+            }
+            message = next(&mut shutdowns) => {
+                let Some(message) = message else { return Ok(()) };
+                let begins = message.body().deserialize()?;
+                // Before 255 no job exists yet at this moment: then the agent's own end says where to.
+                (begins, if begins && !is_said { destination().await } else { None })
+            }
         };
-        let Some(message) = message else { return Ok(()) };
-        let begins: bool = message.body().deserialize()?;
-        match (begins, sleep) {
-            (true, true) => say_goodbye(hub, ShutdownNotice::Sleep).await,
-            (true, false) => {
-                if let Some(leaving) = destination().await {
-                    say_goodbye(hub, leaving).await;
-                }
-            }
-            (false, _) => {
-                lock = delay(&manager).await;
-                continue;
-            }
+        if !begins {
+            is_said = false;
+            lock = delay(&manager).await;
+            continue;
         }
-        // Said: nothing is to wait for us.
+        if let Some(leaving) = leaving {
+            say_goodbye(hub, leaving).await;
+            is_said = true;
+        }
+        // Said, or not known: nothing is to wait for us.
         drop(lock.take());
+    }
+}
+
+/// What logind's name for a way to shut down means; `None` for one that the machine doesn't go away by.
+fn announced(kind: &str) -> Option<ShutdownNotice> {
+    match kind {
+        "reboot" | "kexec" | "soft-reboot" => Some(ShutdownNotice::Restart),
+        "poweroff" | "halt" => Some(ShutdownNotice::PowerOff),
+        _ => None,
     }
 }
 
@@ -89,4 +112,20 @@ pub(crate) async fn destination() -> Option<ShutdownNotice> {
     let asked = tokio::time::timeout(PATIENCE, facts::shutting_down_to(&context)).await;
     let restarts = asked.ok()?.ok()??;
     Some(if restarts { ShutdownNotice::Restart } else { ShutdownNotice::PowerOff })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_to_shut_down_have_their_notice() {
+        for kind in ["reboot", "kexec", "soft-reboot"] {
+            assert_eq!(announced(kind), Some(ShutdownNotice::Restart), "{kind}");
+        }
+        for kind in ["poweroff", "halt"] {
+            assert_eq!(announced(kind), Some(ShutdownNotice::PowerOff), "{kind}");
+        }
+        assert_eq!(announced("ignore"), None);
+    }
 }

@@ -13,6 +13,7 @@ use nearhand_transport::control::RelayConnection;
 
 use crate::home::{AgentHome, AgentHomeError, Enrolment};
 use crate::hub::Hub;
+use crate::platform;
 use crate::service::facts;
 
 /// The string, and what to do if the device is enrolled already.
@@ -53,11 +54,62 @@ pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result
         organisation_name: verified.invite.organisation_name.clone(),
         credential: Some(credential),
     };
+    let service = ServiceUnits::find(&home).await;
     home.save_enrolment(&enrolment)?;
     println!("Enrolled as {:?} with {}.", verified.invite.name, verified.invite.organisation_name);
     println!("Device id: {}", key.public().device_id());
-    println!("Start the agent: nearhand-agent run");
+    println!("{}", service.what_is_next());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The service's units before this machine was enrolled, if they are installed.
+struct ServiceUnits(Option<(String, String)>);
+
+impl ServiceUnits {
+    async fn find(home: &AgentHome) -> Self {
+        // Another directory than the service's is somebody's own affair.
+        if !home.is_default() || !platform::is_root() {
+            return Self(None);
+        }
+        let states = async {
+            let bus = zbus::Connection::system().await.ok()?;
+            let path = unit_state(&bus, "nearhand-agent.path").await?;
+            Some((path, unit_state(&bus, "nearhand-agent.service").await?))
+        };
+        Self(states.await)
+    }
+
+    /// How the agent comes to run.
+    fn what_is_next(&self) -> &'static str {
+        match self.0.as_ref().map(|(path, service)| (path.as_str(), service.as_str())) {
+            Some((_, "active" | "activating")) => {
+                "The agent still runs with what it knew before: systemctl restart nearhand-agent"
+            }
+            Some(("active", _)) => "The agent starts by itself now.",
+            Some(_) => "Start the agent: systemctl enable --now nearhand-agent",
+            None => "Start the agent: nearhand-agent run",
+        }
+    }
+}
+
+/// The state of a unit that systemd knows; `None` for one that isn't installed.
+async fn unit_state(bus: &zbus::Connection, unit: &str) -> Option<String> {
+    let systemd = "org.freedesktop.systemd1";
+    let manager = Some("org.freedesktop.systemd1.Manager");
+    let found =
+        bus.call_method(Some(systemd), "/org/freedesktop/systemd1", manager, "LoadUnit", &(unit,)).await;
+    let path: zbus::zvariant::OwnedObjectPath = found.ok()?.body().deserialize().ok()?;
+    let property = async |name: &str| {
+        let interface = Some("org.freedesktop.DBus.Properties");
+        let about = ("org.freedesktop.systemd1.Unit", name);
+        let reply = bus.call_method(Some(systemd), &path, interface, "Get", &about).await.ok()?;
+        let value: zbus::zvariant::OwnedValue = reply.body().deserialize().ok()?;
+        String::try_from(value).ok()
+    };
+    if property("LoadState").await? != "loaded" {
+        return None;
+    }
+    property("ActiveState").await
 }
 
 /// The argument, or standard input for `-`: so a secret string stays out of the process list.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use nearhand_transport::platform::ServiceManager;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::home::AgentHome;
@@ -34,10 +35,14 @@ pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<E
     // From the first moment on, or the signal would end the program.
     let mut again = signal(SignalKind::hangup())?;
     let service = AgentService::start(home, enrolment, doors).await?;
+    let manager = ServiceManager::of_environment();
+    manager.ready();
     tokio::select! {
         stopped = stop_signal() => stopped?,
         () = async { while again.recv().await.is_some() { reload(&service) } } => {}
+        () = keep_watchdog(&manager, &service) => {}
     }
+    manager.stopping();
     tracing::info!("stopping");
     service.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -48,6 +53,17 @@ fn reload(service: &AgentService) {
     tracing::info!("reading the rules again");
     if let Some(alarms) = &service.alarms {
         alarms.reload();
+    }
+}
+
+/// Tells the service manager that the agent's loop goes round, as often as it wants to hear it. The loop itself answers
+/// for that, so an agent that hangs stops saying so.
+async fn keep_watchdog(manager: &ServiceManager, service: &AgentService) {
+    let Some(every) = manager.watchdog() else { return core::future::pending().await };
+    loop {
+        tokio::time::sleep(every).await;
+        service.hub.goes_round().await;
+        manager.alive();
     }
 }
 

@@ -101,6 +101,8 @@ pub(super) enum Acknowledgement {
     /// Nothing waited for it.
     Note(Result<(), RecordError>),
     Change(UnrecordedChangeId, Result<Recorded<UnrecordedChange>, RecordError>),
+    /// Somebody asks whether acknowledgements are still taken: see [`Hub::goes_round`].
+    Probe(oneshot::Sender<()>),
 }
 
 /// Until a change is in force. Dropping it changes nothing about that.
@@ -440,7 +442,17 @@ impl Hub {
             Acknowledgement::Note(outcome) => sessions.noted(now, outcome),
             Acknowledgement::Change(_, Ok(recorded)) => sessions.put_in_force(now, recorded),
             Acknowledgement::Change(id, Err(error)) => sessions.not_recorded(id, &error),
+            // Nobody waits any more: as good.
+            Acknowledgement::Probe(answer) => answer.send(()).unwrap_or_default(),
         });
+    }
+
+    /// Waits until [`Hub::run`] has come round. Without it nothing comes in force and no grant ends.
+    pub(crate) async fn goes_round(&self) {
+        let (tell, told) = oneshot::channel();
+        if self.acknowledge.send(Acknowledgement::Probe(tell)).is_err() || told.await.is_err() {
+            core::future::pending::<()>().await;
+        }
     }
 
     /// The agent stops: sessions end, tasks return.

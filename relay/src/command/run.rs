@@ -1,6 +1,7 @@
 //! `nearhand-relay run`.
 
 use anyhow::Context;
+use nearhand_transport::platform::ServiceManager;
 
 use super::inputs;
 use crate::config::{ListenAddress, RelayConfig};
@@ -40,8 +41,27 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     }
     let claimed = relay.control().census().claimed;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
-    stop.await;
+    let manager = ServiceManager::of_environment();
+    manager.ready();
+    tokio::select! {
+        () = stop => {}
+        () = keep_watchdog(&manager, &relay) => {}
+    }
+    manager.stopping();
     tracing::info!("stopping");
     relay.stop().await;
     Ok(())
+}
+
+/// Tells the service manager that the relay serves, as often as it wants to hear it: a relay that hangs stops saying so.
+async fn keep_watchdog(manager: &ServiceManager, relay: &RunningRelay) {
+    let Some(every) = manager.watchdog() else { return core::future::pending().await };
+    loop {
+        tokio::time::sleep(every).await;
+        if relay.is_serving() {
+            manager.alive();
+        } else {
+            tracing::error!("a part of the relay has ended; the service manager restarts it");
+        }
+    }
 }

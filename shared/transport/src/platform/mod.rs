@@ -1,5 +1,5 @@
-//! What differs between operating systems in the shared crate: files only their owner can read, and the news
-//! that the machine's addresses have changed.
+//! What differs between operating systems in the shared crate: files only their owner can read, the news that the
+//! machine's addresses have changed, and what the service manager is told.
 //!
 //! The only place of this crate with `cfg` on the target.
 
@@ -7,6 +7,8 @@
 mod addresses;
 #[cfg(target_os = "linux")]
 pub use addresses::address_changes;
+mod service_manager;
+pub use service_manager::ServiceManager;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

@@ -59,12 +59,21 @@ pub fn window() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The checkout that the programs are built from.
+///
+/// # Errors
+/// It isn't where it was when this was compiled.
+pub fn workspace() -> Result<&'static Path> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().and_then(Path::parent).context("where is the workspace?")
+}
+
 fn build_window(path: &Path) -> Result<()> {
     if std::env::var_os(BESIDE).is_some() {
         return Ok(());
     }
     let directory = path.parent().context("where is the target directory?")?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
+    let root = workspace()?;
     let mut command = cargo();
     let output = command
         .args(["build", "--locked", "--profile", profile(directory), "--target-dir"])
@@ -109,7 +118,7 @@ fn build() -> Result<PathBuf> {
     if std::env::var_os(BESIDE).is_some() {
         return Ok(directory.to_owned());
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
+    let root = workspace()?;
     let stamp = directory.join(".end-to-end-built");
     let began = SystemTime::now();
     if is_fresh(directory, root, &stamp)? {
