@@ -102,7 +102,8 @@ fn watchdog(microseconds: Option<&str>, pid: Option<&str>, own: u32) -> Option<D
     Some(Duration::from_micros(microseconds) / 2)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::ffi::{OsStr, OsString};
     use std::os::linux::net::SocketAddrExt;
