@@ -44,6 +44,8 @@ apt_programs=(
   faketime:faketime    # clocks that jump
   strace:strace        # disks that are slow
   python3-aiosmtpd:aiosmtpd
+  mmdebstrap:mmdebstrap # makes the Debian that the system tests boot
+  systemd-container:systemd-nspawn # and boots it
 )
 
 # The cargo-deny that the checks were written for.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use nearhand_transport::platform::ServiceManager;
+use nearhand_transport::platform::ReadinessNotifier;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::home::AgentHome;
@@ -35,7 +35,7 @@ pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<E
     // From the first moment on, or the signal would end the program.
     let mut again = signal(SignalKind::hangup())?;
     let service = AgentService::start(home, enrolment, doors).await?;
-    let manager = ServiceManager::of_environment();
+    let manager = ReadinessNotifier::of_environment();
     manager.ready();
     tokio::select! {
         stopped = stop_signal() => stopped?,
@@ -58,7 +58,7 @@ fn reload(service: &AgentService) {
 
 /// Tells the service manager that the agent's loop goes round, as often as it wants to hear it. The loop itself answers
 /// for that, so an agent that hangs stops saying so.
-async fn keep_watchdog(manager: &ServiceManager, service: &AgentService) {
+async fn keep_watchdog(manager: &ReadinessNotifier, service: &AgentService) {
     let Some(every) = manager.watchdog() else { return core::future::pending().await };
     loop {
         tokio::time::sleep(every).await;

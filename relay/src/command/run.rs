@@ -1,7 +1,7 @@
 //! `nearhand-relay run`.
 
 use anyhow::Context;
-use nearhand_transport::platform::ServiceManager;
+use nearhand_transport::platform::ReadinessNotifier;
 
 use super::inputs;
 use crate::config::{ListenAddress, RelayConfig};
@@ -41,7 +41,7 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     }
     let claimed = relay.control().census().claimed;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
-    let manager = ServiceManager::of_environment();
+    let manager = ReadinessNotifier::of_environment();
     manager.ready();
     tokio::select! {
         () = stop => {}
@@ -54,7 +54,7 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
 }
 
 /// Tells the service manager that the relay serves, as often as it wants to hear it: a relay that hangs stops saying so.
-async fn keep_watchdog(manager: &ServiceManager, relay: &RunningRelay) {
+async fn keep_watchdog(manager: &ReadinessNotifier, relay: &RunningRelay) {
     let Some(every) = manager.watchdog() else { return core::future::pending().await };
     loop {
         tokio::time::sleep(every).await;

@@ -388,6 +388,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-relay-core", &["nearhand-proto"]),
     ("nearhand-relay", &["nearhand-proto", "nearhand-transport", "nearhand-relay-core"]),
     ("nearhand-technician", &["nearhand-proto", "nearhand-transport", "nearhand-report", "nearhand-screen"]),
+    ("nearhand-test-programs", &[]),
+    ("nearhand-system-tests", &["nearhand-test-programs"]),
     (
         "nearhand-machines",
         &[
@@ -415,6 +417,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "nearhand-machines",
             "nearhand-relay",
             "nearhand-technician",
+            "nearhand-test-programs",
         ],
     ),
 ];

@@ -8,7 +8,7 @@ mod addresses;
 #[cfg(target_os = "linux")]
 pub use addresses::address_changes;
 mod service_manager;
-pub use service_manager::ServiceManager;
+pub use service_manager::ReadinessNotifier;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

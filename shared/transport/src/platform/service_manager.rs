@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// The service manager that waits for this program's word, if one does.
 #[derive(Debug, Default)]
-pub struct ServiceManager {
+pub struct ReadinessNotifier {
     #[cfg(target_os = "linux")]
     socket: Option<std::os::unix::net::UnixDatagram>,
     watchdog: Option<Duration>,
 }
 
-impl ServiceManager {
+impl ReadinessNotifier {
     /// As the environment says.
     #[cfg(target_os = "linux")]
     pub fn of_environment() -> Self {
@@ -55,7 +55,7 @@ impl ServiceManager {
         self.tell(&format!("STATUS={text}"));
     }
 
-    /// How often [`ServiceManager::alive`] must be said; `None`: nobody listens. Half of what the unit allows.
+    /// How often [`ReadinessNotifier::alive`] must be said; `None`: nobody listens. Half of what the unit allows.
     pub const fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
@@ -111,8 +111,8 @@ mod tests {
 
     use super::*;
 
-    fn manager(address: &OsStr) -> ServiceManager {
-        ServiceManager { socket: Some(connect(address).unwrap()), watchdog: None }
+    fn manager(address: &OsStr) -> ReadinessNotifier {
+        ReadinessNotifier { socket: Some(connect(address).unwrap()), watchdog: None }
     }
 
     fn heard(listener: &UnixDatagram) -> String {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn without_a_manager_nothing_happens() {
-        let nobody = ServiceManager::default();
+        let nobody = ReadinessNotifier::default();
         nobody.ready();
         nobody.stopping();
         assert_eq!(nobody.watchdog(), None);
