@@ -13,6 +13,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{AgentNotice, ConsentChoice};
 use nearhand_proto::message::session::{GrantedCapability, SessionRefusal};
 
+use crate::display_owner::DisplayOwner;
 use crate::record::Recorded;
 
 /// How long a person has to answer.
@@ -61,8 +62,12 @@ pub struct RequestId(pub u64);
 pub struct Ask {
     /// In which session.
     pub session: SessionId,
-    /// The technician's own number for it.
-    pub theirs: u32,
+    /// The technician's own number for it; `None`: the agent asks, because another user is at the screen.
+    pub theirs: Option<u32>,
+    /// Who decides; `None`: anybody at the device.
+    pub person: Option<u32>,
+    /// The display that it is about, if it is about one.
+    pub screen: Option<DisplayOwner>,
     /// What the technician asks for.
     pub capabilities: Capabilities,
     /// For how long.
@@ -83,10 +88,26 @@ struct Pending {
 pub struct Decided {
     /// In which session.
     pub session: SessionId,
-    /// The technician's number of the request.
-    pub theirs: u32,
+    /// The technician's number of the request, if it was theirs.
+    pub theirs: Option<u32>,
+    /// Who decided it.
+    pub person: Option<u32>,
+    /// The display that it is about, if it is about one.
+    pub screen: Option<DisplayOwner>,
     /// What is to be granted and for how long, or why nothing.
     pub outcome: Result<(Capabilities, Duration), SessionRefusal>,
+}
+
+impl Decided {
+    fn of(ask: &Ask, outcome: Result<(Capabilities, Duration), SessionRefusal>) -> Self {
+        Self {
+            session: ask.session,
+            theirs: ask.theirs,
+            person: ask.person,
+            screen: ask.screen.clone(),
+            outcome,
+        }
+    }
 }
 
 /// Why a person's decision was not taken.
@@ -202,15 +223,20 @@ impl Consent {
         self.sessions.entry(session).or_insert(empty);
     }
 
-    /// A session has ended: its grants and requests go. Returns the requests that were open.
-    pub fn end(&mut self, session: SessionId) -> Vec<RequestId> {
+    /// A session has ended: its grants and requests go. Returns the requests that were open, and whom they were for.
+    pub fn end(&mut self, session: SessionId) -> Vec<(RequestId, Option<u32>)> {
         self.sessions.remove(&session);
-        let open: Vec<_> =
-            self.pending.iter().filter(|(_, p)| p.ask.session == session).map(|(id, _)| *id).collect();
-        for id in &open {
+        self.withdraw(|ask| ask.session == session)
+    }
+
+    /// Requests that are no longer asked. Returns them, and whom they were for.
+    pub fn withdraw(&mut self, is_hit: impl Fn(&Ask) -> bool) -> Vec<(RequestId, Option<u32>)> {
+        let hit = self.pending.iter().filter(|(_, pending)| is_hit(&pending.ask));
+        let hit: Vec<_> = hit.map(|(id, pending)| (*id, pending.ask.person)).collect();
+        for (id, _) in &hit {
             self.pending.remove(id);
         }
-        open
+        hit
     }
 
     /// A person is asked.
@@ -269,7 +295,7 @@ impl Consent {
                 Ok((allowed, Duration::from_secs(seconds.into()).min(MAX_DURATION)))
             }
         };
-        let decided = Decided { session: pending.ask.session, theirs: pending.ask.theirs, outcome };
+        let decided = Decided::of(&pending.ask, outcome);
         self.pending.remove(&request);
         Ok(decided)
     }
@@ -403,7 +429,7 @@ impl Consent {
         for request in late {
             if let Some(p) = self.pending.remove(&request) {
                 let outcome = Err(SessionRefusal::TimedOut);
-                let decided = Decided { session: p.ask.session, theirs: p.ask.theirs, outcome };
+                let decided = Decided::of(&p.ask, outcome);
                 changes.push(Change::TimedOut { request, decided });
             }
         }
@@ -485,7 +511,15 @@ mod tests {
         let (mut consent, now) = (Consent::default(), Instant::now());
         consent.begin(now, S);
         let duration = Duration::from_secs(900);
-        let ask = Ask { session: S, theirs: 7, capabilities: set(what), duration, first_contact };
+        let ask = Ask {
+            theirs: Some(7),
+            person: None,
+            screen: None,
+            session: S,
+            capabilities: set(what),
+            duration,
+            first_contact,
+        };
         let id = consent.ask(now, &ask).unwrap();
         (consent, id, now)
     }
@@ -502,7 +536,15 @@ mod tests {
         grant(&mut consent, now, S, Capabilities::NONE.with(Control), Duration::from_secs(600));
         let wanted = Capabilities::NONE.with(Clipboard);
         let duration = Duration::from_secs(60);
-        let ask = Ask { session: S, theirs: 1, capabilities: wanted, duration, first_contact: false };
+        let ask = Ask {
+            theirs: Some(1),
+            person: None,
+            screen: None,
+            session: S,
+            capabilities: wanted,
+            duration,
+            first_contact: false,
+        };
         let request = consent.ask(now, &ask).unwrap();
         consent.injected(now);
         let allow = ConsentChoice::Allow { capabilities: wanted, seconds: 60, window: None };
@@ -579,7 +621,13 @@ mod tests {
         let late = now + ANSWER_WITHIN;
         assert_eq!(decide(&mut consent, late, id, allow(&[View], 60)), Err(DecideError::NotOpen));
         let changes = consent.handle_timeout(late);
-        let decided = Decided { session: S, theirs: 7, outcome: Err(SessionRefusal::TimedOut) };
+        let decided = Decided {
+            session: S,
+            theirs: Some(7),
+            person: None,
+            screen: None,
+            outcome: Err(SessionRefusal::TimedOut),
+        };
         assert_eq!(changes, [Change::TimedOut { request: id, decided }]);
         assert_eq!(consent.handle_timeout(late), []);
     }
@@ -642,9 +690,11 @@ mod tests {
     #[test]
     fn requests_are_bounded_and_go_with_their_session() {
         let (mut consent, first, now) = asked(&[View], false);
-        let ask = |theirs| Ask {
+        let ask = |theirs: u32| Ask {
             session: S,
-            theirs,
+            theirs: Some(theirs),
+            person: None,
+            screen: None,
             capabilities: set(&[View]),
             duration: Duration::from_secs(1),
             first_contact: false,

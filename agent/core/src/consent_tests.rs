@@ -190,7 +190,9 @@ impl Both {
             ConsentStep::Ask { session, what, seconds, first_contact } => {
                 let ask = Ask {
                     session: id(session),
-                    theirs: 1,
+                    theirs: Some(1),
+                    person: None,
+                    screen: None,
                     capabilities: what,
                     duration: secs(seconds),
                     first_contact,
@@ -307,7 +309,7 @@ proptest! {
         let (mut consent, mut now) = (Consent::default(), start());
         consent.begin(now, id(0));
         let what = Capabilities::NONE.with(Capability::View);
-        let ask = Ask { session: id(0), theirs: 1, capabilities: what, duration: secs(60), first_contact: false };
+        let ask = Ask { theirs: Some(1), person: None, screen: None, session: id(0), capabilities: what, duration: secs(60), first_contact: false };
         let request = consent.ask(now, &ask).expect("one request");
         let mut settled = 0;
         for (choice, ms) in choices {

@@ -9,7 +9,7 @@ use nearhand_proto::message::screen::{FromScreen, MAX_FRAME};
 use nearhand_proto::text;
 use tokio::time::timeout;
 
-use super::find;
+use super::find::DisplayAccess;
 use super::process::DesktopProcess;
 use super::protocol::{FromDesktop, ToDesktop};
 use tokio::sync::mpsc;
@@ -25,10 +25,9 @@ pub struct OnePicture {
 }
 
 impl OnePicture {
-    /// Asks for it. An error is in words for both people.
-    pub async fn ask() -> Result<Self, String> {
-        let reach = find::display().await.map_err(|error| error.to_string())?;
-        let (desktop, from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
+    /// Asks for one of that display. An error is in words for both people.
+    pub async fn ask(display: &DisplayAccess) -> Result<Self, String> {
+        let (desktop, from) = DesktopProcess::start(display).map_err(|error| error.to_string())?;
         if desktop.to.send(ToDesktop::Picture).await.is_err() {
             return Err("the desktop process has ended".to_owned());
         }

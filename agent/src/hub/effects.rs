@@ -101,6 +101,10 @@ impl Hub {
         let SignedGrant { session, technician, request, capabilities, seconds, at, by, granted } = grant;
         let device = self.identity.first_device();
         let record = GrantRecord { device, session, technician, capabilities, seconds, at, by };
+        let Some(request) = request else {
+            let why = format!("{capabilities}: allowed by the user who is at the screen now");
+            return tell_technician(state, session, FromAgent::Grants { granted, why });
+        };
         let decision = match self.identity.key().sign(&record) {
             Ok(record) => ConsentDecision::Granted { record, granted },
             Err(_) => ConsentDecision::Refused(SessionRefusal::Storage),

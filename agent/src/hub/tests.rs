@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
+use nearhand_agent_core::display_owner::DisplayOwner;
 use nearhand_agent_core::record::{RecordLog, RowStore};
 use nearhand_agent_core::sessions::{
     ArrivedSession, CapabilityRequest, LocalUser, SessionTechnician, Sessions, Timestamp, UnrecordedChangeId,
@@ -81,6 +82,8 @@ impl HubBench {
         tokio::spawn(hub.clone().run());
         let watcher = hub.watch(OWNER);
         tokio::spawn(answer_heartbeats(hub.clone()));
+        let screen = DisplayOwner { user: OWNER.user, seat: None, session: None, display: ":0".to_owned() };
+        hub.update(|sessions, now| sessions.screen_is(now, Some(screen)));
         hub.update(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
         let (to_task, inbox) = mpsc::channel(INBOX);
         let handle = SessionTaskHandle::new(to_task);

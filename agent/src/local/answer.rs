@@ -122,6 +122,9 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
         LocalVerb::StopAll => stop_all(service, caller),
         LocalVerb::Say { session, text } => say(hub, session, &text),
         LocalVerb::Seen { session, number } => seen(hub, session, number),
+        LocalVerb::Windows if !hub.read(|sessions, now| sessions.may_list_windows(now.instant, caller)) => {
+            LocalReply::Refused(AgentNotice::NotTheirScreen)
+        }
         LocalVerb::Windows => windows::open().await.map_or_else(
             |why| LocalReply::Refused(AgentNotice::Words(why)),
             |open| {

@@ -2,14 +2,19 @@
 //! connection and so lets go of every key that was held.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nearhand_desktop::find;
+use nearhand_agent_core::display_owner::DisplayOwner;
 use nearhand_desktop::process::{DesktopEnd, DesktopProcess};
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
+use nearhand_proto::id::SessionId;
 use nearhand_proto::message::screen::{ClipboardMessage, FromScreen, InputNotice};
+use nearhand_transport::lock::locked;
 use tokio::sync::{mpsc, oneshot};
+
+use super::display::granted_display;
+use crate::hub::Hub;
 
 /// A desktop process that was started so often within [`STARTS_WITHIN`] is not started again: it keeps failing.
 const MAX_STARTS: usize = 5;
@@ -25,6 +30,8 @@ pub(super) struct SessionDesktop {
 }
 
 struct DesktopTask {
+    /// Whose display it has.
+    owner: DisplayOwner,
     to: mpsc::Sender<ToDesktop>,
     /// Owns the process: aborting it closes the process's input.
     pump: tokio::task::JoinHandle<()>,
@@ -49,18 +56,27 @@ pub(super) struct DesktopRoutes {
 }
 
 impl SessionDesktop {
-    /// Connects to the desktop process; starts it if it doesn't run. The technician is shown the error.
-    pub(super) async fn connect(&self) -> Result<mpsc::Sender<ToDesktop>, String> {
+    /// Connects to the desktop process of the display that was granted; starts it if it doesn't run. The technician is
+    /// shown the error.
+    pub(super) async fn connect(
+        &self,
+        hub: &Hub,
+        session: SessionId,
+    ) -> Result<mpsc::Sender<ToDesktop>, String> {
         let mut running = self.running.lock().await;
-        if let Some(task) = running.as_ref().filter(|task| !task.pump.is_finished()) {
+        let reach = granted_display(hub, session).await?;
+        let owner = reach.owner();
+        let is_its = |task: &&DesktopTask| !task.pump.is_finished() && task.owner.is_same_desktop(&owner);
+        if let Some(task) = running.as_ref().filter(is_its) {
             return Ok(task.to.clone());
         }
+        // One of another display must not be left running.
+        *running = None;
         self.count_start(Instant::now())?;
-        let reach = find::display().await.map_err(|error| error.to_string())?;
         let (desktop, from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
         let to = desktop.to.clone();
         let pump = tokio::spawn(forward_messages(desktop, from, self.routes.clone()));
-        *running = Some(DesktopTask { to: to.clone(), pump });
+        *running = Some(DesktopTask { owner, to: to.clone(), pump });
         Ok(to)
     }
 
@@ -70,7 +86,7 @@ impl SessionDesktop {
     }
 
     fn count_start(&self, now: Instant) -> Result<(), String> {
-        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut starts = locked(&self.starts);
         starts.retain(|at| now.saturating_duration_since(*at) < STARTS_WITHIN);
         if starts.len() >= MAX_STARTS {
             let why = with_routes(&self.routes, |routes| routes.gone.clone()).unwrap_or_default();
@@ -82,7 +98,7 @@ impl SessionDesktop {
 }
 
 fn with_routes<T>(lock: &Mutex<DesktopRoutes>, act: impl FnOnce(&mut DesktopRoutes) -> T) -> T {
-    act(&mut lock.lock().unwrap_or_else(PoisonError::into_inner))
+    act(&mut locked(lock))
 }
 
 /// Hands the desktop's messages to the streams that want them, until it is gone.

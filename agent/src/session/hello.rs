@@ -24,10 +24,10 @@ use nearhand_transport::tls;
 use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
 
+use super::display::look_at_screen;
 use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub};
 use crate::platform;
 use nearhand_agent_core::sessions::{ArrivedSession, SessionTechnician};
-use nearhand_desktop::find;
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct ResumableSession {
@@ -156,7 +156,7 @@ async fn settle(
             ResumeSecret::new(secret.ok_or(refused(SessionRefusal::Protocol))?)
         }
     };
-    let (offers, in_front) = here().await;
+    let (offers, in_front) = here(hub).await;
     if standing.is_none() {
         let attended = offer.code.is_some();
         let person = if attended { maker } else { in_front };
@@ -223,9 +223,9 @@ async fn prove_code(
 
 /// What can be done here now (what has to do with a screen needs one), and who is in front of that screen, if it isn't
 /// the agent's own user.
-async fn here() -> (Capabilities, Option<u32>) {
-    match find::display().await {
-        Ok(reach) => (DESKTOP_OFFERS, Some(reach.user).filter(|user| *user != platform::own_user())),
+async fn here(hub: &Hub) -> (Capabilities, Option<u32>) {
+    match look_at_screen(hub).await {
+        Ok(owner) => (DESKTOP_OFFERS, Some(owner.user).filter(|user| *user != platform::own_user())),
         Err(error) => {
             tracing::debug!(%error, "no screen is offered");
             (ALWAYS_OFFERED, None)

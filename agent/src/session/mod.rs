@@ -5,6 +5,7 @@
 
 mod desktop;
 mod diagnostics;
+mod display;
 mod hello;
 mod path;
 mod picture;

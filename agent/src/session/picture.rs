@@ -12,6 +12,7 @@ use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::SendStream;
 
+use super::display::granted_display;
 use super::stream::{SCREEN_PRIORITY, ServedSession, accept, refuse};
 use crate::hub::Hub;
 use nearhand_desktop::picture::OnePicture;
@@ -39,7 +40,7 @@ pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
     if !accept(send).await {
         return;
     }
-    match carry(send).await {
+    match carry(serving, send).await {
         Ok(Ok(bytes)) => {
             (taking.sent, taking.how) = (true, format!("one picture was sent, {bytes} bytes"));
         }
@@ -52,8 +53,12 @@ pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
 }
 
 /// The bytes that it had, or why there is none, in words. An error: the technician is gone.
-async fn carry(send: &mut SendStream) -> Result<Result<usize, String>, FrameError> {
-    let mut picture = match OnePicture::ask().await {
+async fn carry(serving: &ServedSession, send: &mut SendStream) -> Result<Result<usize, String>, FrameError> {
+    let asked = async {
+        let access = granted_display(&serving.hub, serving.session).await?;
+        OnePicture::ask(&access).await
+    };
+    let mut picture = match asked.await {
         Ok(picture) => picture,
         Err(why) => return Ok(Err(why)),
     };

@@ -76,7 +76,7 @@ pub(super) async fn see(
     } else {
         (Activity::SeesScreen, Activity::LeavesScreen)
     };
-    let desktop = match serving.desktop.connect().await {
+    let desktop = match serving.desktop().await {
         Ok(desktop) => desktop,
         Err(why) => {
             let said = AgentNotice::CantShow { why: format!("{what} can't be shown: {why}") };
@@ -228,7 +228,7 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
     if !begins_now(serving, "control.start").await {
         return;
     }
-    let Ok(desktop) = serving.desktop.connect().await else { return };
+    let Ok(desktop) = serving.desktop().await else { return };
     let (to, from) = mpsc::channel(QUEUE);
     serving.desktop.route(|routes| routes.input = Some(to));
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
@@ -251,7 +251,7 @@ pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, re
     if !begins_now(serving, "clipboard.start").await {
         return;
     }
-    let Ok(desktop) = serving.desktop.connect().await else { return };
+    let Ok(desktop) = serving.desktop().await else { return };
     let (to, from) = mpsc::channel(QUEUE);
     serving.desktop.route(|routes| routes.clipboard = Some(to));
     if desktop.send(ToDesktop::StartClipboard).await.is_err() {

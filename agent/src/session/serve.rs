@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::desktop::SessionDesktop;
+use super::display::{follow_screen, look_at_screen};
 use super::hello::{ResumableSession, TechnicianStream};
 use super::path::ServedPath;
 use super::stream::{GRANT_GONE, LAST_WORD, ServedSession, WRITE_TIMEOUT, accept, refuse, revoked, short_id};
@@ -31,7 +32,7 @@ use crate::off_loop::off_loop;
 use crate::runbook::Runbooks;
 use nearhand_agent_core::policy::OwnerPolicy;
 use nearhand_agent_core::rate::RateLimit;
-use nearhand_agent_core::sessions::CapabilityRequest;
+use nearhand_agent_core::sessions::{CapabilityRequest, OF_SCREEN};
 
 /// Between two looks at whether something came.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -108,6 +109,7 @@ pub(super) async fn serve(
     tasks.spawn(read_control(recv, to_us));
     tasks.spawn(watch_path(hub.clone(), session, path.control.watch()));
     tasks.spawn(answer_requests(serving.clone(), asked));
+    tasks.spawn(follow_screen(hub.clone()));
     tasks.spawn(rebind_when_silent(connection.clone(), path.control.clone()));
     loop {
         let told = tokio::select! {
@@ -272,6 +274,10 @@ impl ServedSession {
         match request {
             FromTechnician::Ask { request, capabilities, seconds, reason } => {
                 let reason = text::one_line(&reason, MAX_REASON);
+                if !capabilities.intersection(OF_SCREEN).is_empty() {
+                    // Who is at the screen now is asked; where nobody is, the hub refuses.
+                    let _ = look_at_screen(&self.hub).await;
+                }
                 let asked = CapabilityRequest { request, capabilities, seconds, reason };
                 let home = self.hub.home.clone();
                 let policy = off_loop(move || home.policy()).await.unwrap_or_else(|error| {

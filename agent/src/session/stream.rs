@@ -10,8 +10,10 @@ use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::session::{HELLO_LIMIT, SessionRefusal, StreamAnswer};
 use nearhand_transport::framed;
 use quinn::{SendStream, VarInt};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+
+use nearhand_desktop::protocol::ToDesktop;
 
 use super::desktop::SessionDesktop;
 use crate::hub::Hub;
@@ -42,6 +44,11 @@ impl ServedSession {
     /// Whether an act may be done now.
     pub(super) fn allows(&self, what: Capability) -> Result<(), SessionRefusal> {
         self.hub.update(|sessions, now| sessions.allows(now.instant, self.session, what))
+    }
+
+    /// Connects to the desktop process of the display that was granted.
+    pub(super) async fn desktop(&self) -> Result<mpsc::Sender<ToDesktop>, String> {
+        self.desktop.connect(&self.hub, self.session).await
     }
 
     /// A stream is refused. Returns whether it is one of too many.

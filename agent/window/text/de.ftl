@@ -283,6 +283,7 @@ said-chat-full = Die Nachricht ist leer, oder es sind schon zu viele.
 said-no-code = Sie haben keinen Code.
 said-codes-locked = Zu viele falsche Codes wurden versucht. Ein neuer geht in { $time }.
 said-no-relay = Das Support-Team ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal.
+said-not-their-screen = Fenster werden nur der Person an diesem Bildschirm aufgelistet, während ein Techniker um eines bittet.
 said-too-many-programs = Zu viele Ihrer Programme sind mit dem Agenten verbunden. Schließen Sie einige. Anhalten geht immer.
 said-no-text = Bitte schreiben Sie ein paar Worte.
 said-not-theirs = Das ist keine Ihrer Sitzungen, die vorbei sind.

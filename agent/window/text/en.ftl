@@ -283,6 +283,7 @@ said-chat-full = The message is empty, or there are too many already.
 said-no-code = There is no code of yours.
 said-codes-locked = Too many wrong codes were tried. You can make a new one in { $time }.
 said-no-relay = The support team can't be reached right now. Try again in a moment.
+said-not-their-screen = Windows are listed only for the person at this screen, while a technician asks for one.
 said-too-many-programs = Too many programs of yours are connected to the agent. Close some of them. Stop always works.
 said-no-text = Please write a few words.
 said-not-theirs = That session is not one of yours that is over.

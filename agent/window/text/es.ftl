@@ -283,6 +283,7 @@ said-chat-full = El mensaje está vacío o ya hay demasiados.
 said-no-code = No hay ningún código suyo.
 said-codes-locked = Se probaron demasiados códigos equivocados. Podrá pedir uno nuevo en { $time }.
 said-no-relay = Ahora no se puede contactar con el equipo de soporte. Inténtelo enseguida.
+said-not-their-screen = Las ventanas solo se muestran a la persona ante esta pantalla, mientras un técnico pide una.
 said-too-many-programs = Demasiados programas suyos están conectados al agente. Cierre algunos. Detener funciona siempre.
 said-no-text = Escriba unas palabras.
 said-not-theirs = Esa no es una sesión suya que haya terminado.

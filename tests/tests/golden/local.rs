@@ -342,6 +342,7 @@ fn said(table: &mut Table) {
             NoCode: [AgentNotice::NoCode],
             CodesLocked: [AgentNotice::CodesLocked { seconds: 600 }],
             NoRelay: [AgentNotice::NoRelay],
+            NotTheirScreen: [AgentNotice::NotTheirScreen],
             TooManyPrograms: [AgentNotice::TooManyPrograms],
             NoText: [AgentNotice::NoText],
             NotTheirs: [AgentNotice::NotTheirs],

@@ -11,6 +11,7 @@ use nearhand_proto::id::SessionId;
 
 use super::live_session::ArrivedSession;
 use crate::consent::{Ask, GrantTerms, RequestId, StatesTerms};
+use crate::display_owner::DisplayOwner;
 use crate::window_target::WindowTarget;
 
 /// Number of a change on its way to the record.
@@ -77,15 +78,17 @@ pub(super) enum SessionChange {
     /// A session stands.
     Begin(Box<ArrivedSession>),
     /// The person is asked.
-    Question(Ask),
+    Question(Box<Ask>),
     /// Capabilities are granted.
-    Grant(DecidedGrant),
+    Grant(Box<DecidedGrant>),
     /// What is granted lasts longer.
     Extend(GrantTerms),
     /// A session that the person paused goes on.
     Resume(SessionId),
     /// A session that nobody saw is seen again and goes on.
     SeenAgain(SessionId),
+    /// The display that was granted is at the screen again, and the session goes on.
+    SameScreen(SessionId),
     /// The technician keeps what they see.
     Recording { session: SessionId, part: u32 },
     /// Something that its caller does once the row is written.
@@ -96,8 +99,12 @@ pub(super) enum SessionChange {
 #[derive(Debug)]
 pub(super) struct DecidedGrant {
     pub(super) terms: GrantTerms,
-    /// The technician's number of the request.
-    pub(super) theirs: u32,
+    /// The technician's number of the request, if it was theirs.
+    pub(super) theirs: Option<u32>,
+    /// Who decides about it.
+    pub(super) person: Option<u32>,
+    /// The display that it is good for, if it is about one.
+    pub(super) screen: Option<DisplayOwner>,
     /// The person's, if they decided.
     pub(super) request: Option<RequestId>,
     pub(super) by: DecidedBy,
@@ -110,10 +117,12 @@ impl SessionChange {
         match self {
             Self::Begin(start) => Some(start.session),
             Self::Question(ask) => Some(ask.session),
-            Self::Grant(DecidedGrant { terms, .. }) | Self::Extend(terms) => Some(terms.session),
-            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => {
-                Some(*session)
-            }
+            Self::Grant(grant) => Some(grant.terms.session),
+            Self::Extend(terms) => Some(terms.session),
+            Self::Resume(session)
+            | Self::SeenAgain(session)
+            | Self::SameScreen(session)
+            | Self::Recording { session, .. } => Some(*session),
             Self::CallersAct(session) => *session,
         }
     }
@@ -125,7 +134,9 @@ impl SessionChange {
             Self::Question(_) => "nobody was asked".to_owned(),
             Self::Grant(grant) => format!("{} was not granted", grant.terms.capabilities),
             Self::Extend(terms) => format!("{} was not extended", terms.capabilities),
-            Self::Resume(_) | Self::SeenAgain(_) => "the session stayed paused".to_owned(),
+            Self::Resume(_) | Self::SeenAgain(_) | Self::SameScreen(_) => {
+                "the session stayed paused".to_owned()
+            }
             Self::Recording { part, .. } => format!("part {part} of the recording did not begin"),
             Self::CallersAct(_) => "it did not begin".to_owned(),
         }
@@ -142,6 +153,8 @@ pub(super) struct WaitingChange {
     pub(super) asked: Option<u32>,
     /// The person's number of the request, to be settled with it.
     pub(super) request: Option<RequestId>,
+    /// Whose request it is.
+    pub(super) person: Option<u32>,
 }
 
 /// What a waiting change would widen, as far as narrowing can void it.
@@ -150,27 +163,29 @@ pub(super) enum Widening {
     Grants(Capabilities),
     Resumes,
     SeenAgain,
+    SameScreen,
     Other,
 }
 
 impl WaitingChange {
     pub(super) fn of(change: &SessionChange) -> Self {
-        let (mut asked, mut request) = (None, None);
+        let (mut asked, mut request, mut person) = (None, None, None);
         let widens = match change {
             SessionChange::Grant(grant) => {
-                (asked, request) = (Some(grant.theirs), grant.request);
+                (asked, request, person) = (grant.theirs, grant.request, grant.person);
                 Widening::Grants(grant.terms.capabilities)
             }
             SessionChange::Extend(terms) => Widening::Grants(terms.capabilities),
             SessionChange::Question(ask) => {
-                asked = Some(ask.theirs);
+                asked = ask.theirs;
                 Widening::Other
             }
             SessionChange::Resume(_) => Widening::Resumes,
             SessionChange::SeenAgain(_) => Widening::SeenAgain,
+            SessionChange::SameScreen(_) => Widening::SameScreen,
             _ => Widening::Other,
         };
-        Self { session: change.session(), widens, asked, request }
+        Self { session: change.session(), widens, asked, request, person }
     }
 }
 

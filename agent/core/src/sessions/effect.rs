@@ -53,8 +53,8 @@ pub struct SignedGrant {
     pub session: SessionId,
     /// The technician of that session.
     pub technician: TechnicianId,
-    /// The technician's number of the request.
-    pub request: u32,
+    /// The technician's number of the request; `None`: the agent asked by itself.
+    pub request: Option<u32>,
     /// What was granted.
     pub capabilities: Capabilities,
     /// For how many seconds.

@@ -11,6 +11,7 @@ use super::change::{DecidedGrant, SessionChange, UnrecordedChangeId};
 use super::effect::SessionEffect;
 use super::live_session::{SessionPhase, Timestamp};
 use super::record_health::row;
+use super::screen::OF_SCREEN;
 use super::state::Sessions;
 use super::watchers::LocalUser;
 use crate::consent::{Ask, DecideError, Decided, GrantTerms, RequestId};
@@ -104,7 +105,17 @@ impl Sessions {
             self.note("agent", "deny", Some(session), format!("{missing} is not offered"));
             return Err(SessionRefusal::NotOffered(missing));
         }
-        let attended = self.watchers.sees(self.person(session));
+        let screen = self.screen.clone().filter(|_| !wanted.intersection(OF_SCREEN).is_empty());
+        if screen.is_none()
+            && let Some(missing) = wanted.intersection(OF_SCREEN).iter().next()
+        {
+            self.push(SessionEffect::Note(row_of_ask));
+            self.note("agent", "deny", Some(session), "no display is at the screen".to_owned());
+            return Err(SessionRefusal::NotOffered(missing));
+        }
+        // Who is at the screen decides about it, whoever else the session belongs to.
+        let person = screen.as_ref().map(|screen| screen.user).or(self.person(session));
+        let attended = self.watchers.sees(person);
         let duration = Duration::from_secs(seconds.into()).min(MAX_DURATION);
         let allowed = policy
             .and_then(|policy| policy.decide(technician.id, &technician.name, wanted, attended))
@@ -117,7 +128,15 @@ impl Sessions {
             let target = (!windows.is_empty()).then_some(WindowTarget::Application(windows));
             self.grant(
                 "policy",
-                DecidedGrant { terms, theirs, request: None, by: DecidedBy::Policy, target },
+                DecidedGrant {
+                    terms,
+                    theirs: Some(theirs),
+                    person,
+                    screen,
+                    request: None,
+                    by: DecidedBy::Policy,
+                    target,
+                },
             );
             return Ok(());
         }
@@ -127,8 +146,9 @@ impl Sessions {
             return Err(SessionRefusal::Unattended);
         }
         let first_contact = !self.known.contains(&technician.id);
-        let ask = Ask { session, theirs, capabilities: wanted, duration, first_contact };
-        self.propose(row_of_ask, SessionChange::Question(ask));
+        let theirs = Some(theirs);
+        let ask = Ask { session, theirs, person, screen, capabilities: wanted, duration, first_contact };
+        self.propose(row_of_ask, SessionChange::Question(Box::new(ask)));
         Ok(())
     }
 
@@ -137,7 +157,7 @@ impl Sessions {
         let of = grant.target.as_ref().filter(|_| capabilities.contains(Capability::Window));
         let of = of.map(|target| format!("; {}", in_words(target))).unwrap_or_default();
         let detail = format!("{capabilities} for {} s{of}", duration.as_secs());
-        self.propose(row(who, "grant", Some(session), detail), SessionChange::Grant(grant))
+        self.propose(row(who, "grant", Some(session), detail), SessionChange::Grant(Box::new(grant)))
     }
 
     /// The person's decision. `Some`: it is in force once its row is on the disk; a denial counts at once.
@@ -168,8 +188,10 @@ impl Sessions {
         };
         let terms = GrantTerms { session: decided.session, capabilities, duration };
         let target = window.filter(|_| capabilities.contains(Capability::Window)).map(WindowTarget::Window);
-        let (theirs, by) = (decided.theirs, DecidedBy::Person);
-        Ok(Some(self.grant(PERSON, DecidedGrant { terms, theirs, request: Some(request), by, target })))
+        let Decided { theirs, person, screen, .. } = decided;
+        let screen = screen.filter(|_| !capabilities.intersection(OF_SCREEN).is_empty());
+        let (request, by) = (Some(request), DecidedBy::Person);
+        Ok(Some(self.grant(PERSON, DecidedGrant { terms, theirs, person, screen, request, by, target })))
     }
 
     /// A request was denied, or nobody answered.
@@ -182,9 +204,11 @@ impl Sessions {
     ) {
         let session = decided.session;
         self.note(PERSON, "deny", Some(session), refusal.to_string());
-        let decision = ConsentDecision::Refused(refusal);
-        self.tell_technician(session, FromAgent::Decision { request: decided.theirs, decision });
-        self.tell(self.person(session), LocalEvent::Settled { request: request.0, how: how.to_owned() });
+        if let Some(request) = decided.theirs {
+            let decision = ConsentDecision::Refused(refusal);
+            self.tell_technician(session, FromAgent::Decision { request, decision });
+        }
+        self.tell(decided.person, LocalEvent::Settled { request: request.0, how: how.to_owned() });
     }
 
     /// The person gives more time. `None`: nothing of it is granted.
@@ -311,6 +335,16 @@ impl Sessions {
         }
     }
 
+    /// Whether that person may look at the titles of windows: they are asked for one, on the screen that they have before
+    /// them.
+    pub fn may_list_windows(&self, now: Instant, user: LocalUser) -> bool {
+        let mut waiting = self.consent.pending(now);
+        let theirs = self.screen.as_ref().is_some_and(|screen| user.sees(Some(screen.user)));
+        theirs
+            && waiting
+                .any(|(_, ask, _)| ask.capabilities.contains(Capability::Window) && user.sees(ask.person))
+    }
+
     /// Keeps the windows that the person is going to choose from.
     pub fn keep_windows(&mut self, windows: Vec<OpenWindow>) {
         self.windows = windows;
@@ -358,7 +392,7 @@ impl Sessions {
         let waiting = self.consent.pending(now);
         waiting
             .filter_map(|(id, ask, left)| {
-                let live = self.live.get(&ask.session).filter(|live| user.sees(live.person))?;
+                let live = self.live.get(&ask.session).filter(|_| user.sees(ask.person))?;
                 Some(ConsentRequest {
                     request: id.0,
                     session: ask.session,

@@ -60,7 +60,8 @@ impl Sessions {
             return self.note("agent", "void", change.session(), detail);
         }
         let terms_in_force = match &recorded.subject().change {
-            SessionChange::Grant(_) => {
+            SessionChange::Grant(grant) => {
+                self.leave_other_screen(now, grant.terms, grant.screen.as_ref());
                 self.consent.grant(now.instant, &recorded);
                 Capabilities::NONE
             }
@@ -70,13 +71,14 @@ impl Sessions {
         let outcome = match recorded.into_subject().change {
             SessionChange::Begin(start) => self.begun(now, *start),
             SessionChange::Question(ask) => self.ask_person(now, &ask),
-            SessionChange::Grant(grant) => self.granted_now(now, grant),
+            SessionChange::Grant(grant) => self.granted_now(now, *grant),
             SessionChange::Extend(terms) => {
                 self.grants_changed(now, terms.session, Activity::Extended(terms_in_force));
                 Ok(())
             }
             SessionChange::Resume(session) => self.resumed(now, session),
             SessionChange::SeenAgain(session) => self.seen_again(now, session),
+            SessionChange::SameScreen(session) => self.same_screen(now, session),
             SessionChange::Recording { session, part } => self.recording_runs(now, session, part),
             SessionChange::CallersAct(_) => Ok(()),
         };
@@ -105,9 +107,8 @@ impl Sessions {
             );
         }
         if let Some(request) = waiting.request {
-            let person = waiting.session.and_then(|session| self.person(session));
             let how = format!("not allowed: {refusal}");
-            self.tell(person, LocalEvent::Settled { request: request.0, how });
+            self.tell(waiting.person, LocalEvent::Settled { request: request.0, how });
         }
         self.push(SessionEffect::Answer(id, Err(refusal)));
     }
@@ -143,6 +144,17 @@ impl Sessions {
         self.void(session, SessionRefusal::Unattended, |widens| widens == Widening::SeenAgain);
     }
 
+    /// Another display is at the screen: that the granted one is, which waits to be written down, is no longer so.
+    pub(super) fn void_same_screen(&mut self, session: SessionId) {
+        self.void(session, SessionRefusal::Denied, |widens| widens == Widening::SameScreen);
+    }
+
+    /// Whether a row that says that the granted display is at the screen again is on its way.
+    pub(super) fn is_resuming_screen(&self, session: SessionId) -> bool {
+        let mut waiting = self.waiting.values();
+        waiting.any(|change| change.session == Some(session) && change.widens == Widening::SameScreen)
+    }
+
     /// Whether a row that says that the session is seen again is on its way.
     pub(super) fn is_resuming_unseen(&self, session: SessionId) -> bool {
         let mut waiting = self.waiting.values();
@@ -152,19 +164,21 @@ impl Sessions {
     fn ask_person(&mut self, now: Timestamp, ask: &Ask) -> Result<(), SessionRefusal> {
         let request = self.consent.ask(now.instant, ask)?;
         if let Some(asked) = self.request(now.instant, request) {
-            self.tell(self.person(ask.session), LocalEvent::Asked(asked));
+            self.tell(ask.person, LocalEvent::Asked(asked));
         }
-        let seconds = u32::try_from(ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX);
-        self.tell_technician(ask.session, FromAgent::Asking { request: ask.theirs, seconds });
+        if let Some(request) = ask.theirs {
+            let seconds = u32::try_from(ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX);
+            self.tell_technician(ask.session, FromAgent::Asking { request, seconds });
+        }
         Ok(())
     }
 
     /// Both sides learn of a grant that is in force.
     fn granted_now(&mut self, now: Timestamp, grant: DecidedGrant) -> Result<(), SessionRefusal> {
-        let DecidedGrant { terms, theirs, request, by, target } = grant;
+        let DecidedGrant { terms, theirs, person: asked, screen, request, by, target } = grant;
         let GrantTerms { session, capabilities, duration } = terms;
         let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
-        let (technician, person) = (live.technician.id, live.person);
+        let technician = live.technician.id;
         if let Some(target) = target {
             live.target = Some(target.clone());
             self.effects.push(SessionEffect::SetTarget(session, Some(target)));
@@ -177,6 +191,9 @@ impl Sessions {
                 self.effects.push(SessionEffect::SaveKnown(self.known.clone()));
             }
             self.did(now, session, Activity::Granted { capabilities, seconds });
+        }
+        if let Some(screen) = screen {
+            self.bind_screen(now, session, screen, by);
         }
         let granted = self.publish(now.instant, session);
         let signed = SignedGrant {
@@ -191,7 +208,7 @@ impl Sessions {
         };
         self.push(SessionEffect::TellGranted(signed));
         if let Some(request) = request {
-            self.tell(person, LocalEvent::Settled { request: request.0, how: "allowed".to_owned() });
+            self.tell(asked, LocalEvent::Settled { request: request.0, how: "allowed".to_owned() });
         }
         Ok(())
     }

@@ -77,6 +77,8 @@ impl Sessions {
             target: None,
             seen_window: None,
             limits: TechnicianLimits::default(),
+            screen: None,
+            asked_at: None,
         };
         self.live.insert(session, live);
         self.push(SessionEffect::ShowSession(session));
@@ -205,9 +207,9 @@ impl Sessions {
         };
         self.note(&live.technician.actor(), "session.end", Some(session), why.to_string());
         self.keep_record(session, &live, now.wall, why);
-        for request in open {
+        for (request, person) in open {
             let how = "the session ended".to_owned();
-            self.tell(live.person, LocalEvent::Settled { request: request.0, how });
+            self.tell(person, LocalEvent::Settled { request: request.0, how });
         }
         self.tell(live.person, LocalEvent::Ended { session, why: why.clone() });
     }

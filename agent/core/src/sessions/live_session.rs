@@ -11,6 +11,7 @@ use nearhand_proto::time::UnixMillis;
 
 use super::limits::TechnicianLimits;
 use super::watchers::Sight;
+use crate::display_owner::DisplayOwner;
 use crate::window_target::WindowTarget;
 
 /// A moment, on both clocks: expiry runs on the monotonic one, what people read shows the other.
@@ -105,6 +106,10 @@ pub(super) struct LiveSession {
     pub(super) seen_window: Option<String>,
     /// What its technician may still say.
     pub(super) limits: TechnicianLimits,
+    /// The display for which something is granted.
+    pub(super) screen: Option<DisplayOwner>,
+    /// The other display whose user was asked.
+    pub(super) asked_at: Option<DisplayOwner>,
 }
 
 /// Why nothing is seen or done in a session.
@@ -114,6 +119,8 @@ pub(super) struct Pause {
     pub(super) wished: bool,
     /// Nobody at the device sees it.
     pub(super) unseen: Option<Unseen>,
+    /// Another display is at the screen than the one that was granted.
+    pub(super) elsewhere: bool,
 }
 
 /// Since when nobody at the device has seen a session, and why.
@@ -127,7 +134,7 @@ pub(super) struct Unseen {
 impl Pause {
     /// Whether there is a reason.
     pub(super) fn is_on(self) -> bool {
-        self.wished || self.unseen.is_some()
+        self.wished || self.unseen.is_some() || self.elsewhere
     }
 }
 

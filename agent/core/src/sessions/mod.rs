@@ -20,6 +20,7 @@ mod pauses;
 mod presence;
 mod record_health;
 mod rows;
+mod screen;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,5 +30,6 @@ pub use change::{ProposesChange, UnrecordedChange, UnrecordedChangeId};
 pub use effect::{SessionEffect, SignedGrant};
 pub use grants::CapabilityRequest;
 pub use live_session::{ArrivedSession, SessionTechnician, Timestamp};
+pub use screen::OF_SCREEN;
 pub use state::{MAX_SESSIONS, Sessions};
 pub use watchers::LocalUser;

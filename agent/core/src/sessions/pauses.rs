@@ -87,6 +87,8 @@ impl Sessions {
                 (Sight::Seen, _) => {}
             }
         }
+        // Whom nobody could ask before may be there now.
+        self.ask_other_users(now);
     }
 
     fn set_unseen(&mut self, session: SessionId, unseen: Unseen) {
@@ -103,14 +105,18 @@ impl Sessions {
     }
 
     /// Both ends learn that a pause began or is over.
-    fn tell_pause(&mut self, now: Timestamp, session: SessionId, act: Activity) {
+    pub(super) fn tell_pause(&mut self, now: Timestamp, session: SessionId, act: Activity) {
         let Some(live) = self.live.get(&session) else { return };
         let (person, pause) = (live.person, live.pause);
         let granted = self.publish(now.instant, session);
         self.tell_technician(session, FromAgent::Grants { granted, why: act.to_string() });
         self.did(now, session, act);
         let event = if pause.is_on() {
-            let reason = if pause.unseen.is_some() { PauseReason::Unseen } else { PauseReason::ByPerson };
+            let reason = match pause {
+                Pause { elsewhere: true, .. } => PauseReason::OtherUser,
+                Pause { unseen: Some(_), .. } => PauseReason::Unseen,
+                _ => PauseReason::ByPerson,
+            };
             LocalEvent::Paused { session, reason }
         } else {
             LocalEvent::Resumed { session }
@@ -144,7 +150,7 @@ impl Sessions {
         for session in &late {
             if let Some(live) = self.live.get_mut(session) {
                 // Once; it ends on its own task. It stays paused by the wish.
-                live.pause = Pause { wished: true, unseen: None };
+                live.pause = Pause { wished: true, unseen: None, elsewhere: false };
             }
         }
         late
@@ -155,6 +161,6 @@ impl Sessions {
         if self.sight(live) != Sight::Seen || live.pause.unseen.is_some() {
             return Err(SessionRefusal::Unattended);
         }
-        if live.pause.wished { Err(SessionRefusal::NotGranted(what)) } else { Ok(()) }
+        if live.pause.wished || live.pause.elsewhere { Err(SessionRefusal::NotGranted(what)) } else { Ok(()) }
     }
 }

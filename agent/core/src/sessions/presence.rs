@@ -53,7 +53,7 @@ impl Sessions {
     /// Whether a request waits and is for that person to decide.
     pub fn asks_them(&self, now: Instant, user: LocalUser, request: u64) -> bool {
         let mut waiting = self.consent.pending(now);
-        waiting.any(|(id, ask, _)| id.0 == request && user.sees(self.person(ask.session)))
+        waiting.any(|(id, ask, _)| id.0 == request && user.sees(ask.person))
     }
 
     /// The sessions of a person that are under way.

@@ -14,6 +14,7 @@ use super::record_health::RecordHealth;
 use super::watchers::Watchers;
 use crate::code::SupportCodeIssuer;
 use crate::consent::{Change, Consent};
+use crate::display_owner::DisplayOwner;
 use crate::window_target::OpenWindow;
 
 /// Sessions at the same time.
@@ -31,6 +32,8 @@ pub struct Sessions {
     /// Technicians who were granted something here before.
     pub(super) known: BTreeSet<TechnicianId>,
     pub(super) watchers: Watchers,
+    /// Whose display is at the screen.
+    pub(super) screen: Option<DisplayOwner>,
     /// What a person was last shown to choose a window from.
     pub(super) windows: Vec<OpenWindow>,
     /// Sessions that are over, the oldest first.
@@ -53,6 +56,7 @@ impl Sessions {
             arriving: BTreeSet::new(),
             known,
             watchers: Watchers::default(),
+            screen: None,
             windows: Vec::new(),
             ended: VecDeque::new(),
             last_change: 0,

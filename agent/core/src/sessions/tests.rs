@@ -20,6 +20,7 @@ use super::{
     ArrivedSession, CapabilityRequest, LocalUser, SessionEffect, SessionTechnician, Sessions, Timestamp,
     UnrecordedChange, UnrecordedChangeId,
 };
+use crate::display_owner::DisplayOwner;
 use crate::record::tests::{MemoryDisk, log};
 use crate::record::{RecordEntry, RecordError, RecordLog, Recorded};
 use Capability::{Control, View};
@@ -55,7 +56,9 @@ impl Device {
     }
 
     fn empty() -> Self {
-        let sessions = Sessions::new(BTreeSet::from([technician().id]));
+        let mut sessions = Sessions::new(BTreeSet::from([technician().id]));
+        let now = Timestamp { instant: Instant::now(), wall: UnixMillis(1) };
+        sessions.screen_is(now, Some(desktop(ANN.user)));
         Self { sessions, log: log(), disk_hangs: false, waiting: vec![], done: vec![], now: Instant::now() }
     }
 
@@ -206,6 +209,12 @@ impl Device {
         self.log.commit(vec![]).acknowledge();
         self.log.rows().iter().map(|row| row.event.action.clone()).collect()
     }
+}
+
+/// The display of a user who is at the screen.
+fn desktop(user: u32) -> DisplayOwner {
+    let display = format!(":{}", user - 1000);
+    DisplayOwner { user, seat: Some("seat0".into()), session: None, display }
 }
 
 fn technician() -> SessionTechnician {
@@ -459,4 +468,134 @@ fn a_technician_who_floods_is_refused_in_words_and_costs_few_rows() {
     device.done.clear();
     device.happens(|sessions, now| sessions.stop_all(now, ANN));
     assert!(device.is_stopped());
+}
+
+const BEN: LocalUser = LocalUser { user: 1001, owner: false };
+
+impl Device {
+    fn screen_is(&mut self, user: Option<u32>) {
+        self.happens(|sessions, now| sessions.screen_is(now, user.map(desktop)));
+    }
+
+    /// What is asked of that person.
+    fn asked(&self, user: LocalUser) -> Vec<Capability> {
+        let waiting = self.sessions.requests(self.now, user);
+        waiting.iter().flat_map(|request| request.capabilities.iter().collect::<Vec<_>>()).collect()
+    }
+
+    fn answer(&mut self, user: LocalUser, allow: bool) {
+        let request = self.sessions.requests(self.now, user).pop().unwrap();
+        let allow_it = ConsentChoice::Allow {
+            capabilities: request.capabilities,
+            seconds: request.seconds,
+            window: None,
+        };
+        let choice = if allow { allow_it } else { ConsentChoice::Deny };
+        self.happens(|sessions, now| sessions.decide(now, request.request, choice)).unwrap();
+    }
+
+    fn may_use(&mut self, user: u32) -> Result<(), SessionRefusal> {
+        self.happens(|sessions, now| sessions.may_use_screen(now, S, desktop(user)))
+    }
+}
+
+#[test]
+fn what_one_user_granted_shows_nothing_of_another_users_screen() {
+    let mut device = Device::with_view();
+    assert_eq!(device.may_use(ANN.user), Ok(()));
+    // Ben comes to the screen. Nobody can ask him yet.
+    device.screen_is(Some(BEN.user));
+    assert!(device.allows(View).is_err());
+    assert!(device.sessions.granted(device.now, S).is_empty());
+    assert_eq!(device.may_use(BEN.user), Err(SessionRefusal::Unattended));
+    device.happens(|sessions, now| sessions.join(now, BEN));
+    assert_eq!(device.asked(BEN), [View]);
+    assert_eq!(device.asked(ANN), [], "it is not hers to decide");
+    // Ann is back: it goes on by itself, and Ben is asked no more.
+    device.screen_is(Some(ANN.user));
+    assert_eq!(device.asked(BEN), []);
+    assert_eq!(device.allows(View), Ok(()));
+    // A screen at which nobody can be seen: paused, nobody is asked.
+    device.screen_is(None);
+    assert!(device.allows(View).is_err());
+    device.screen_is(Some(ANN.user));
+    assert_eq!(device.allows(View), Ok(()));
+}
+
+#[test]
+fn the_other_user_decides_about_their_own_screen_and_the_session_is_theirs() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.allow();
+    device.happens(|sessions, now| sessions.join(now, BEN));
+    device.screen_is(Some(BEN.user));
+    assert_eq!(device.asked(BEN), [View, Control]);
+    device.pass(Duration::from_secs(4));
+    device.answer(BEN, false);
+    assert!(device.allows(View).is_err(), "he said no");
+    device.pass(Duration::from_secs(61));
+    assert_eq!(device.asked(BEN), [], "and is not asked again and again");
+    // The technician asks him for one thing of the two.
+    device.ask(View);
+    device.pass(Duration::from_secs(4));
+    device.answer(BEN, true);
+    assert_eq!(device.may_use(BEN.user), Ok(()));
+    assert_eq!(device.allows(View), Ok(()));
+    assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)), "that was Ann's to give");
+    // It is his now, and no longer hers.
+    assert!(device.sessions.is_theirs(BEN, S) && !device.sessions.is_theirs(ANN, S));
+    let told = |effect: &SessionEffect| {
+        matches!(
+            effect,
+            SessionEffect::TellPerson(Some(1000), LocalEvent::Ended { why: AgentNotice::OtherUser, .. })
+        )
+    };
+    assert!(device.done.iter().any(told), "she is told");
+    device.screen_is(Some(ANN.user));
+    assert!(device.allows(View).is_err(), "she is asked again herself");
+    assert_eq!(device.asked(ANN), [View]);
+}
+
+#[test]
+fn an_answer_that_comes_after_a_switch_of_users_is_good_for_the_screen_it_was_about() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.disk_hangs = true;
+    device.allow();
+    device.screen_is(Some(BEN.user));
+    device.disk_goes_on();
+    assert!(device.allows(Control).is_err());
+    assert_eq!(device.may_use(BEN.user), Err(SessionRefusal::Unattended));
+    device.screen_is(Some(ANN.user));
+    assert_eq!(device.allows(Control), Ok(()));
+}
+
+#[test]
+fn whoever_made_the_code_the_user_at_the_screen_decides_about_it() {
+    let mut device = Device::empty();
+    device.happens(|sessions, now| sessions.join(now, ANN));
+    device.happens(|sessions, now| sessions.join(now, BEN));
+    device.screen_is(Some(BEN.user));
+    // The code is Ann's, who is logged in over the network.
+    device.begin();
+    device.ask(View);
+    assert_eq!((device.asked(ANN), device.asked(BEN)), (vec![], vec![View]));
+    device.ask(Capability::Diagnostics);
+    assert_eq!(device.asked(ANN), [Capability::Diagnostics], "what is not of the screen is hers");
+    device.screen_is(None);
+    device.done.clear();
+    device.ask(View);
+    assert_eq!(device.refusals(), [SessionRefusal::NotOffered(View)], "nobody is at the screen");
+}
+
+#[test]
+fn titles_of_windows_are_for_the_user_at_the_screen_who_is_asked_for_one() {
+    let mut device = Device::with_view();
+    device.happens(|sessions, now| sessions.join(now, BEN));
+    let may = |device: &Device, user| device.sessions.may_list_windows(device.now, user);
+    assert!(!may(&device, ANN), "nobody asks for one");
+    device.ask(Capability::Window);
+    assert!(may(&device, ANN) && !may(&device, BEN));
+    device.screen_is(Some(BEN.user));
+    assert!(!may(&device, ANN), "they are Ben's windows now");
 }

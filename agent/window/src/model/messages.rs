@@ -69,6 +69,7 @@ const fn message_key(message: &AgentNotice) -> &'static str {
         AgentNotice::ChatFull => "said-chat-full",
         AgentNotice::NoCode => "said-no-code",
         AgentNotice::NoRelay => "said-no-relay",
+        AgentNotice::NotTheirScreen => "said-not-their-screen",
         AgentNotice::TooManyPrograms => "said-too-many-programs",
         AgentNotice::NoText => "said-no-text",
         AgentNotice::NotTheirs => "said-not-theirs",

@@ -104,6 +104,8 @@ pub enum AgentNotice {
     },
     /// The relay isn't connected.
     NoRelay,
+    /// Windows are listed only for the user at the screen who is asked for one.
+    NotTheirScreen,
     /// More programs of theirs are connected to the agent than it serves.
     TooManyPrograms,
     /// The text is empty.
@@ -207,6 +209,9 @@ impl fmt::Display for AgentNotice {
             Self::ChatFull => "the message is empty, or the chat of this session is full",
             Self::NoCode => "there is no code of yours",
             Self::NoRelay => "the relay is not connected; try again in a moment",
+            Self::NotTheirScreen => {
+                "windows are listed only for the user at the screen, while a technician asks for one"
+            }
             Self::TooManyPrograms => {
                 "too many of your programs are connected to the agent: close some; only Stop is taken from this one"
             }

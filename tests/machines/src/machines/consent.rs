@@ -157,7 +157,7 @@ fn grant(consent: &mut Consent, now: Instant, session: SessionId, what: Capabili
 
 fn end(consent: &mut Consent, model: &mut GrantModel, session: SessionId) {
     let open = consent.end(session);
-    for id in &open {
+    for (id, _) in &open {
         assert!(model.asked.remove(id).is_some_and(|(of, ..)| of == session), "another session's request");
     }
     assert!(model.asked.values().all(|(of, ..)| *of != session), "a request outlives its session");
@@ -168,7 +168,9 @@ fn end(consent: &mut Consent, model: &mut GrantModel, session: SessionId) {
 fn ask(consent: &mut Consent, model: &mut GrantModel, now: Instant, draw: &mut InputDraw<'_>) {
     let ask = Ask {
         session: session(draw),
-        theirs: 1,
+        theirs: Some(1),
+        person: None,
+        screen: None,
         capabilities: some(draw),
         duration: draw.while_passes(),
         first_contact: draw.coin(),
