@@ -406,6 +406,11 @@ impl Consent {
         self.granted(now, session).into_iter().map(|g| g.capability).collect()
     }
 
+    /// Whether a request waits.
+    pub fn is_asking(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// The requests that wait, with the seconds left to answer.
     pub fn pending(&self, now: Instant) -> impl Iterator<Item = (RequestId, &Ask, u64)> {
         self.pending

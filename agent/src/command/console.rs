@@ -72,6 +72,27 @@ impl AttendConsole {
         next
     }
 
+    /// The agent was started again: how things stand now; what to ask it next.
+    pub(crate) fn back(&mut self, status: &AgentStatus) -> Option<LocalVerb> {
+        println!("The agent is back.");
+        self.requests.clear();
+        let is_gone = |id: &SessionId| !status.sessions.iter().any(|session| session.session == *id);
+        for session in self.sessions.keys().copied().filter(is_gone).collect::<Vec<_>>() {
+            self.over(session, &"it ended while the agent was away");
+        }
+        for session in &status.sessions {
+            self.session(session);
+        }
+        status.requests.iter().fold(None, |next, request| self.asked(request.clone()).or(next))
+    }
+
+    /// Shows the requests that wait once more.
+    pub(crate) fn show_requests(&mut self) {
+        for request in core::mem::take(&mut self.requests).into_values() {
+            self.asked(request);
+        }
+    }
+
     /// Shows the windows to choose from, or why there are none.
     pub(crate) fn windows(&mut self, reply: Result<LocalReply, CallError>) {
         self.windows.clear();

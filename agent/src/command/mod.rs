@@ -15,6 +15,7 @@ mod rules;
 mod run;
 mod runbooks;
 mod simple;
+mod typed_ahead;
 mod window;
 
 use std::path::PathBuf;

@@ -159,6 +159,8 @@ pub(crate) struct Hub {
     /// Deadlines have changed.
     pub(super) wake: Notify,
     pub(super) watching: watch::Sender<usize>,
+    /// A question waits for somebody's answer.
+    pub(super) asking: watch::Sender<bool>,
     stop: watch::Sender<bool>,
 }
 
@@ -211,6 +213,7 @@ impl Hub {
             state: Mutex::new(HubState { sessions, handles: BTreeMap::new(), answers: BTreeMap::new() }),
             wake: Notify::new(),
             watching: watch::channel(0).0,
+            asking: watch::channel(false).0,
             stop: watch::channel(false).0,
         }))
     }
@@ -331,6 +334,11 @@ impl Hub {
     /// Follows how many local programs watch.
     pub(crate) fn watch_watchers(&self) -> watch::Receiver<usize> {
         self.watching.subscribe()
+    }
+
+    /// Follows whether a question waits for somebody's answer.
+    pub(crate) fn watch_asking(&self) -> watch::Receiver<bool> {
+        self.asking.subscribe()
     }
 
     /// Something that everybody at the device should know.

@@ -59,6 +59,7 @@ impl Hub {
                     });
                 }
                 SessionEffect::FreeRouting => self.free_routing(),
+                SessionEffect::Asking(waits) => drop(self.asking.send_replace(waits)),
                 SessionEffect::Watching(programs) => drop(self.watching.send_replace(programs)),
             }
         }

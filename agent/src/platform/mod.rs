@@ -3,11 +3,13 @@
 mod clock;
 mod memory;
 mod processes;
+mod terminal;
 #[cfg(unix)]
 mod unix;
 
 pub(crate) use clock::{clock_is_synchronised, local_offset_seconds};
 pub(crate) use memory::{give_back_memory_soon, hold_little_memory};
 pub(crate) use processes::{ProcessHandle, started, ticks_per_second};
+pub(crate) use terminal::{TypedInput, continued, empty_typed_input};
 #[cfg(unix)]
 pub(crate) use unix::*;

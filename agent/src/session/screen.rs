@@ -10,14 +10,16 @@ use std::time::Instant;
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::local::{Activity, AgentNotice};
-use nearhand_proto::message::screen::{ClipboardMessage, FromScreen, FromViewer, InputEvent, MAX_STROKE};
+use nearhand_proto::message::screen::{
+    ClipboardMessage, FromScreen, FromViewer, InputEvent, InputNotice, MAX_STROKE,
+};
 use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_proto::text;
 use nearhand_transport::framed;
 use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::desktop::StopOnDrop;
@@ -230,19 +232,45 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
     }
     let Ok(desktop) = serving.desktop().await else { return };
     let (to, from) = mpsc::channel(QUEUE);
-    serving.desktop.route(|routes| routes.input = Some(to));
+    serving.desktop.route(|routes| routes.input = Some(to.clone()));
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
     serving.did(Activity::Controls);
-    carry(&desktop, send, recv, from, |input: InputEvent| {
+    let asking = serving.hub.watch_asking();
+    let carrying = carry(&desktop, send, recv, from, |input: InputEvent| {
+        // Whoever holds the keyboard must not answer a question that waits for the person, of this session or another.
+        if *asking.borrow() {
+            return Some(ToDesktop::Input(InputEvent::ReleaseAll));
+        }
         if !matches!(input, InputEvent::Move(_) | InputEvent::ReleaseAll) {
             serving.hub.update(|sessions, now| sessions.injected(now.instant));
         }
         Some(ToDesktop::Input(input))
-    })
-    .await;
+    });
+    tokio::select! {
+        () = carrying => {}
+        () = hold_back(asking.clone(), &desktop, &to) => {}
+    }
     drop(leaving);
     serving.did(Activity::LeavesControl);
     ends_now(serving, "control.end");
+}
+
+/// Lets go of what is held whenever a question begins to wait, and tells the technician that they are held back.
+async fn hold_back(
+    mut asking: watch::Receiver<bool>,
+    desktop: &mpsc::Sender<ToDesktop>,
+    to: &mpsc::Sender<InputNotice>,
+) {
+    // An error means that the agent stops.
+    while asking.wait_for(|waits| *waits).await.is_ok() {
+        let _ = desktop.send(ToDesktop::Input(InputEvent::ReleaseAll)).await;
+        let _ = to.send(InputNotice::HeldBack(true)).await;
+        if asking.wait_for(|waits| !*waits).await.is_err() {
+            break;
+        }
+        let _ = to.send(InputNotice::HeldBack(false)).await;
+    }
+    core::future::pending::<()>().await;
 }
 
 /// The clipboard, both ways.

@@ -14,7 +14,7 @@ pub(crate) async fn agent_socket(given: Option<PathBuf>) -> Option<PathBuf> {
     let mut input = lines::standard_input();
     loop {
         let line = input.recv().await?;
-        if let Some(path) = line.strip_prefix("socket ") {
+        if let Some(path) = line.text.strip_prefix("socket ") {
             return Some(PathBuf::from(path));
         }
     }

@@ -4,6 +4,7 @@
 //! wait for one more line.
 
 use std::io::BufRead;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -12,8 +13,17 @@ const WAITING: usize = 16;
 /// Longest line taken, in bytes; the rest of a longer one counts as another line.
 const MAX_LINE: u64 = 64 * 1024;
 
+/// A line, without its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TypedLine {
+    /// Its text.
+    pub text: String,
+    /// When it was read.
+    pub read: Instant,
+}
+
 /// Starts reading; the channel closes at the end of the input. Bytes that are no UTF-8 are replaced.
-pub fn standard_input() -> mpsc::Receiver<String> {
+pub fn standard_input() -> mpsc::Receiver<TypedLine> {
     let (to, lines) = mpsc::channel(WAITING);
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
@@ -24,7 +34,8 @@ pub fn standard_input() -> mpsc::Receiver<String> {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {
                     let text = String::from_utf8_lossy(&line);
-                    if to.blocking_send(text.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
+                    let text = text.trim_end_matches(['\n', '\r']).to_owned();
+                    if to.blocking_send(TypedLine { text, read: Instant::now() }).is_err() {
                         return;
                     }
                 }

@@ -206,7 +206,7 @@ pub(super) async fn converse(
                 None => return Err(task_gone()),
             },
             line = typed.recv(), if typing => match line {
-                Some(line) => act(ctx, &session, &line, duration, &granted, &mut running).await?,
+                Some(line) => act(ctx, &session, &line.text, duration, &granted, &mut running).await?,
                 None => {
                     // A script's input has ended: leave once the runs that it started are done.
                     typing = false;

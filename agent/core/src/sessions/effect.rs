@@ -42,6 +42,9 @@ pub enum SessionEffect {
     SaveKnown(BTreeSet<TechnicianId>),
     /// The relay may give the support code's digits to somebody else.
     FreeRouting,
+    /// A question waits for somebody's answer from now on, or none does any more: meanwhile no technician's input reaches a
+    /// display.
+    Asking(bool),
     /// How many local programs watch now.
     Watching(usize),
 }

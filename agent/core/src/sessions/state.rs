@@ -34,6 +34,8 @@ pub struct Sessions {
     pub(super) watchers: Watchers,
     /// Whose display is at the screen.
     pub(super) screen: Option<DisplayOwner>,
+    /// The driver was told last that a question waits.
+    pub(super) is_asking: bool,
     /// What a person was last shown to choose a window from.
     pub(super) windows: Vec<OpenWindow>,
     /// Sessions that are over, the oldest first.
@@ -57,6 +59,7 @@ impl Sessions {
             known,
             watchers: Watchers::default(),
             screen: None,
+            is_asking: false,
             windows: Vec::new(),
             ended: VecDeque::new(),
             last_change: 0,
@@ -68,6 +71,10 @@ impl Sessions {
 
     /// What has to be done because of what happened, in order. The driver asks after each call.
     pub fn take_effects(&mut self) -> Vec<SessionEffect> {
+        let waits = self.consent.is_asking();
+        if core::mem::replace(&mut self.is_asking, waits) != waits {
+            self.push(SessionEffect::Asking(waits));
+        }
         core::mem::take(&mut self.effects)
     }
 

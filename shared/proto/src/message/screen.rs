@@ -264,8 +264,8 @@ pub enum KeyMode {
 /// Device → technician on the input's stream.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum InputNotice {
-    /// The person at the device is using pointer or keyboard: what is sent meanwhile is dropped (`true`), or no
-    /// longer (`false`).
+    /// The person at the device is using pointer or keyboard, or is being asked something: what is sent meanwhile is dropped
+    /// (`true`), or no longer (`false`).
     HeldBack(bool),
     /// Something could not be typed; which characters or keys.
     Untypable(String),
