@@ -134,7 +134,7 @@ CREATE TABLE alarms (
     -- The newest log entry in it.
     number      BIGINT NOT NULL,
     changed_at  BIGINT NOT NULL,
-    -- When its snooze ends; 0 for none.
+    -- When its snooze ends or it counts as steady; 0 for neither.
     wake_at     BIGINT NOT NULL,
     -- The maintenance window it is held in; 0 for none.
     held        BIGINT NOT NULL,
@@ -144,6 +144,10 @@ CREATE TABLE alarms (
 CREATE INDEX alarms_by_number ON alarms (number);
 CREATE INDEX alarms_by_device ON alarms (device, is_open);
 CREATE INDEX alarms_by_state ON alarms (is_open, state, severity);
+CREATE INDEX alarms_open ON alarms (is_open, number);
+CREATE INDEX alarms_told ON alarms (told, number);
+CREATE INDEX alarms_to_wake ON alarms (wake_at);
+CREATE INDEX alarms_held ON alarms (held);
 
 -- Devices whose silence is watched.
 CREATE TABLE monitors (
@@ -180,6 +184,9 @@ CREATE TABLE outbox (
     receiver    TEXT   NOT NULL,
     number      BIGINT NOT NULL,
     fingerprint TEXT   NOT NULL,
+    -- Both for the order of delivery.
+    device      TEXT   NOT NULL,
+    severity    BIGINT NOT NULL,
     -- waiting, delivered, dead
     state       TEXT   NOT NULL,
     attempts    BIGINT NOT NULL,

@@ -35,9 +35,9 @@ async fn render_stored(out: &mut MetricsText, control: &ControlPlane) -> Result<
             out.sample("nearhand_alarms", &labels, found.map_or(0, |c| c.count));
         }
     }
-    let told = reader.told_alarms(Severity::Info).await?;
+    let told = reader.told_alarms(Severity::Info, MAX_SERIES).await?;
     out.family("nearhand_alarm_firing", "1 for each alarm that receivers were told of.", "gauge");
-    for (alarm, device) in told.iter().take(MAX_SERIES) {
+    for (alarm, device) in &told {
         let (id, device_id) = (alarm.id.to_string(), alarm.device.to_string());
         let (device, instance) =
             (text::one_line(device, MAX_LABEL), text::one_line(&alarm.instance, MAX_LABEL));
@@ -53,12 +53,18 @@ async fn render_stored(out: &mut MetricsText, control: &ControlPlane) -> Result<
         ];
         out.sample("nearhand_alarm_firing", &labels, 1);
     }
-    let left_out = told.len().saturating_sub(MAX_SERIES);
+    let left_out = reader.told_count().await?.saturating_sub(u64::try_from(told.len()).unwrap_or(u64::MAX));
     out.single(
         "nearhand_alarm_firing_left_out",
         "Alarms beyond those that have a series of their own.",
         "gauge",
         left_out,
+    );
+    out.single(
+        "nearhand_devices_off",
+        "Devices that said that they are switched off or sleep, and haven't been back since.",
+        "gauge",
+        reader.devices_off().await?,
     );
     outbox(out, &reader.outbox().await?);
     Ok(())

@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::AlarmNotice;
-use nearhand_relay_core::alarm::NoticeKind;
 use nearhand_relay_core::notify::schedule::{self, DeliveryOutcome};
 use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
-use nearhand_relay_core::notify::{alertmanager, escalation};
+use nearhand_relay_core::notify::{alertmanager, digest, escalation};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
@@ -27,6 +26,14 @@ use crate::store::{AlarmWrite, Store, StoreError};
 const ABREAST: usize = 8;
 /// Notices that are read at once.
 const PAGE: usize = 100;
+/// Notices of one mail.
+const DIGEST: usize = 2_000;
+/// How long deliveries of one reading are begun: then what has become urgent meanwhile has its turn.
+const SLICE: Duration = Duration::from_secs(1);
+/// Most alarms that Alertmanager is told of; the worst, and of those the oldest.
+const MAX_FIRING: usize = 20_000;
+/// Most endings that are repeated to it.
+const MAX_ENDINGS: usize = 5_000;
 /// The database is looked at this often even when nothing happens: `receivers replay` writes there.
 const LOOK: Duration = Duration::from_secs(5);
 /// Alerts of one request to Alertmanager.
@@ -70,10 +77,10 @@ enum NextRound {
 impl DeliveryWorker {
     async fn run(self) {
         let mut newest = self.store.newest_alarm();
-        let mut resend = Instant::now();
+        let (mut resend, mut sent) = (Instant::now(), None);
         loop {
             newest.borrow_and_update();
-            let next = match self.round(&mut resend).await {
+            let next = match self.round(&mut resend, &mut sent).await {
                 Ok(next) => next,
                 Err(error) => {
                     let name = self.sender.name();
@@ -94,13 +101,17 @@ impl DeliveryWorker {
         }
     }
 
-    async fn round(&self, resend: &mut Instant) -> Result<NextRound, StoreError> {
+    async fn round(
+        &self,
+        resend: &mut Instant,
+        sent: &mut Option<UnixMillis>,
+    ) -> Result<NextRound, StoreError> {
         if self.store.reader().disabled(self.sender.name()).await?.is_some() {
             return Ok(NextRound::Pause(LOOK));
         }
         match &self.sender.receiver.target {
             ReceiverTarget::Alertmanager(endpoint, every) => self.converge(endpoint, *every, resend).await,
-            ReceiverTarget::Email(mail) => self.digest(mail.digest).await,
+            ReceiverTarget::Email(mail) => self.digest(mail.digest, sent).await,
             ReceiverTarget::Syslog(_) => self.together().await,
             ReceiverTarget::Mqtt(_) if self.sender.receiver.escalate_after.is_none() => self.together().await,
             ReceiverTarget::Webhook(..)
@@ -123,11 +134,15 @@ impl DeliveryWorker {
         if due.is_empty() {
             return Ok(NextRound::Again);
         }
+        let began = Instant::now();
         let mut tasks: JoinSet<(PendingDelivery, DeliveryOutcome)> = JoinSet::new();
         let mut done = Vec::new();
         for waiting in due {
             if tasks.len() >= ABREAST {
                 done.extend(tasks.join_next().await.and_then(Result::ok));
+            }
+            if began.elapsed() >= SLICE {
+                break;
             }
             let sender = Arc::clone(&self.sender);
             tasks.spawn(async move {
@@ -174,18 +189,18 @@ impl DeliveryWorker {
         Ok(tell)
     }
 
-    /// All that wait, in order, once the first of them may be tried.
-    async fn queue(&self) -> Result<Vec<PendingDelivery>, StoreError> {
+    /// All that wait, of each alarm in order.
+    async fn queue(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
         // Deliveries that are not due yet are read, too: nothing overtakes one that waits for its next try.
-        Ok(self.store.reader().due(self.sender.name(), UnixMillis(u64::MAX), false, PAGE).await?.now)
+        Ok(self.store.reader().due(self.sender.name(), UnixMillis(u64::MAX), false, limit).await?.now)
     }
 
     /// All that wait, over one connection.
     async fn together(&self) -> Result<NextRound, StoreError> {
-        let queue = self.queue().await?;
-        match queue.first() {
-            Some(first) if first.due <= now() => self.send_together(queue).await,
-            first => Ok(wait_for(first.map(|first| first.due))),
+        let queue = self.queue(PAGE).await?;
+        match digest::ready(&queue, Duration::ZERO, None) {
+            Some(ready) if ready <= now() => self.send_together(queue).await,
+            ready => Ok(wait_for(ready)),
         }
     }
 
@@ -196,26 +211,22 @@ impl DeliveryWorker {
     }
 
     /// Collected, unless something is critical.
-    async fn digest(&self, collect: Duration) -> Result<NextRound, StoreError> {
-        let queue = self.queue().await?;
-        let Some(first) = queue.first() else { return Ok(wait_for(None)) };
-        let urgent = |waiting: &PendingDelivery| {
-            waiting.notice.alarm.severity == nearhand_proto::alarm::Severity::Critical
-                && matches!(waiting.notice.kind, NoticeKind::Raised | NoticeKind::Worsened)
-        };
-        let at_once = queue.len() >= PAGE || queue.iter().any(urgent);
-        let ready = match first.attempts {
-            0 if at_once => first.due,
-            0 => first.due.after(collect),
-            _ => first.due,
-        };
-        if ready > now() {
-            return Ok(wait_for(Some(ready)));
+    async fn digest(
+        &self,
+        collect: Duration,
+        sent: &mut Option<UnixMillis>,
+    ) -> Result<NextRound, StoreError> {
+        let queue = self.queue(DIGEST).await?;
+        match digest::ready(&queue, collect, *sent) {
+            Some(ready) if ready <= now() => {
+                *sent = Some(now());
+                self.send_together(queue).await
+            }
+            ready => Ok(wait_for(ready)),
         }
-        self.send_together(queue).await
     }
 
-    /// The whole state, when it has changed and every so often.
+    /// What has changed, and every so often the whole state.
     async fn converge(
         &self,
         endpoint: &HttpEndpoint,
@@ -224,18 +235,17 @@ impl DeliveryWorker {
     ) -> Result<NextRound, StoreError> {
         let reader = self.store.reader();
         let due = reader.due(self.sender.name(), UnixMillis(u64::MAX), false, PAGE).await?;
-        if due.now.is_empty() && Instant::now() < *resend {
+        let whole = Instant::now() >= *resend;
+        if due.now.is_empty() && !whole {
             return Ok(NextRound::Wait(resend.saturating_duration_since(Instant::now())));
         }
-        let at_least = self.sender.receiver.at_least;
-        let firing = reader.told_alarms(at_least).await?;
-        let since = UnixMillis(now().0.saturating_sub(alertmanager::ENDED_FOR));
-        let mut endings = reader.notices_since(since, alertmanager::ENDING).await?;
-        endings.retain(|notice| notice.alarm.told_worst >= Some(at_least));
-        let alerts = alertmanager::alerts(&firing, &endings, every, now());
+        let alerts =
+            if whole { self.whole_state(every).await? } else { self.changes(&due.now, every).await? };
         match self.push(endpoint, alerts).await {
             Ok(refused) => {
-                *resend = Instant::now() + every;
+                if whole {
+                    *resend = Instant::now() + every;
+                }
                 let done = due
                     .now
                     .into_iter()
@@ -257,6 +267,44 @@ impl DeliveryWorker {
                 Ok(NextRound::Pause(every.min(LOOK)))
             }
         }
+    }
+
+    /// Everything that fires, and what has ended lately.
+    async fn whole_state(&self, every: Duration) -> Result<Vec<Value>, StoreError> {
+        let (reader, at_least) = (self.store.reader(), self.sender.receiver.at_least);
+        let firing = reader.told_alarms(at_least, MAX_FIRING).await?;
+        if firing.len() >= MAX_FIRING {
+            let name = self.sender.name();
+            tracing::warn!(receiver = name, "more alarms fire than are sent: {MAX_FIRING}, the worst first");
+        }
+        let since = UnixMillis(now().0.saturating_sub(alertmanager::ENDED_FOR));
+        let mut endings = reader.notices_since(since, alertmanager::ENDING, MAX_ENDINGS).await?;
+        endings.retain(|notice| notice.alarm.told_worst >= Some(at_least));
+        Ok(alertmanager::alerts(&firing, &endings, every, now()))
+    }
+
+    /// The alarms that notices are about, as they stand. The others were sent with the whole state.
+    async fn changes(&self, due: &[PendingDelivery], every: Duration) -> Result<Vec<Value>, StoreError> {
+        let reader = self.store.reader();
+        let mut firing = BTreeMap::new();
+        for waiting in due {
+            let id = waiting.notice.alarm.id;
+            let alarm = match firing.contains_key(&id) {
+                true => None,
+                false => reader.alarm_itself(&id).await?,
+            };
+            if let Some(alarm) = alarm.filter(|alarm| alarm.told.is_some()) {
+                firing.insert(id, (alarm, waiting.notice.device_name.clone()));
+            }
+        }
+        let mut endings: Vec<AlarmNotice> = due
+            .iter()
+            .map(|waiting| waiting.notice.clone())
+            .filter(|notice| alertmanager::ENDING.contains(&notice.kind))
+            .collect();
+        endings.sort_by_key(|notice| notice.number);
+        let firing: Vec<_> = firing.into_values().collect();
+        Ok(alertmanager::alerts(&firing, &endings, every, now()))
     }
 
     /// Sends alerts in parts; a part that is refused is halved until those are found that are to blame.

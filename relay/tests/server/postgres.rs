@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{TestOrganisation, TestRelay, key, limits, now};
-use crate::store::{alarm, all_statements, event, tables_follow_the_version};
+use crate::store::{
+    alarm, all_statements, event, no_device_keeps_another_waiting, tables_follow_the_version,
+};
 use nearhand_proto::alarm::{
     AlarmBatch, AlarmTransition, DeviceProfile, MonitoringHello, Severity, SpoolEntry, SpoolRecord,
 };
@@ -60,6 +62,12 @@ async fn everything_on_postgresql() {
     let Some(postgres) = PostgresServer::ready().await else { return };
     all_statements(&postgres.database()).await;
     tables_follow_the_version(&postgres.database()).await;
+}
+
+#[tokio::test]
+async fn a_critical_alarm_is_delivered_while_another_device_floods() {
+    let Some(postgres) = PostgresServer::ready().await else { return };
+    no_device_keeps_another_waiting(&postgres.database()).await;
 }
 
 #[tokio::test]

@@ -282,7 +282,7 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
     assert_eq!(read.alarms_since(&filter, 0, 1000).await.unwrap().0.len(), 92);
     assert_eq!(read.alarm(&id).await.unwrap().unwrap().device_name, "Name");
     assert_eq!(read.alarm_history(&id, 0, 10).await.unwrap().len(), 4, "raised, snoozed, woken, silent");
-    assert_eq!(read.told_alarms(Severity::Info).await.unwrap().len(), 92);
+    assert_eq!(read.told_alarms(Severity::Info, 1000).await.unwrap().len(), 92);
     assert_eq!(read.alarm_counts().await.unwrap().iter().map(|c| c.count).sum::<u64>(), 93);
 
     let due = read.due("ops", UnixMillis(u64::MAX), false, 1000).await.unwrap();
@@ -312,7 +312,7 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
     assert!(read.enable("ops").await.unwrap());
     assert!(
         !read
-            .notices_since(UnixMillis(0), [NoticeKind::Raised, NoticeKind::Resolved, NoticeKind::Eased])
+            .notices_since(UnixMillis(0), [NoticeKind::Raised, NoticeKind::Resolved, NoticeKind::Eased], 100)
             .await
             .unwrap()
             .is_empty()
@@ -358,6 +358,52 @@ pub(super) async fn tables_follow_the_version(database: &Database) {
         panic!("tables of a later version were read")
     };
     assert!(error.to_string().contains(words), "{error}");
+}
+
+/// One device has hundreds of deliveries waiting; others have one each.
+pub(super) async fn no_device_keeps_another_waiting(database: &Database) {
+    let store = Store::open(database, key()).await.unwrap();
+    store.set_outlets(vec![ReceiverOutlet { name: "ops".into(), at_least: Severity::Info }]);
+    let say = async |device: u8, seq: u64, events: Vec<AlarmEvent>| {
+        let records = (seq..)
+            .zip(events)
+            .map(|(seq, event)| SpoolRecord { seq, entry: SpoolEntry::Event(event) })
+            .collect();
+        let batch = AlarmBatch { stream: StreamId::from_bytes([device; 16]), records };
+        store.write_alarm(AlarmWrite::Batch(DeviceId::from_bytes([device; 16]), batch, now())).await.unwrap();
+    };
+    let flood = |severity| move |n: u32| alarm(&format!("/{n}"), AlarmTransition::Raised, severity);
+    say(1, 1, (0..400).map(flood(Severity::Error)).collect()).await;
+    say(2, 1, vec![alarm("/mild", AlarmTransition::Raised, Severity::Warning)]).await;
+    say(3, 1, vec![alarm("/bad", AlarmTransition::Raised, Severity::Critical)]).await;
+    // Began as a warning, which waits as well.
+    let worse =
+        [(AlarmTransition::Raised, Severity::Warning), (AlarmTransition::Worsened, Severity::Critical)];
+    say(4, 1, worse.map(|(transition, severity)| alarm("/worse", transition, severity)).to_vec()).await;
+    let first = async |in_order| {
+        let due = store.reader().due("ops", UnixMillis(u64::MAX), in_order, 12).await.unwrap().now;
+        due.into_iter().map(|waiting| waiting.notice.alarm.instance).collect::<Vec<_>>()
+    };
+    for in_order in [true, false] {
+        let due = first(in_order).await;
+        assert!(due[..3].contains(&"/bad".to_owned()), "a critical alarm waits behind a flood: {due:?}");
+        assert!(due[..3].contains(&"/worse".to_owned()), "it waits behind its own beginning: {due:?}");
+        assert!(due.contains(&"/mild".to_owned()), "a device is not heard while another floods: {due:?}");
+        assert!(due.len() <= 12, "{due:?}");
+    }
+    // The flood turns critical: the others still have their turn.
+    say(1, 401, (400..490).map(flood(Severity::Critical)).collect()).await;
+    let due = first(true).await;
+    for instance in ["/bad", "/worse", "/mild"] {
+        assert!(due.contains(&instance.to_owned()), "{instance} waits behind a flood: {due:?}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_critical_alarm_is_delivered_while_another_device_floods() {
+    let dir = tempfile::tempdir().unwrap();
+    no_device_keeps_another_waiting(&Database::file(&dir.path().join("db")).unwrap()).await;
 }
 
 #[tokio::test]

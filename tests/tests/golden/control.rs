@@ -418,6 +418,7 @@ fn happenings() -> Vec<AlarmHistoryEntry> {
         AlarmChange::WindowEnded { window: 4 },
         AlarmChange::DeviceSilent,
         AlarmChange::DeviceBack,
+        AlarmChange::Steady,
     ];
     (1..).zip(all).map(|(number, what)| AlarmHistoryEntry { number, at: AT, what }).collect()
 }

@@ -5,6 +5,7 @@
 //! (`store`), who is told (`notify`), connections.
 
 pub mod absence;
+pub mod damping;
 pub mod hours;
 mod notice;
 mod projection;

@@ -7,6 +7,7 @@ use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use super::damping::AlarmDamping;
 use super::{AlarmProjection, NO_DEVICE, NoticeKind};
 
 /// Longest text of a peer in what is sent, in characters.
@@ -81,6 +82,7 @@ pub fn test_notice(receiver: &str, now: UnixMillis, random: u64) -> AlarmNotice 
         held: None,
         told: Some(Severity::Info),
         told_worst: Some(Severity::Info),
+        damping: AlarmDamping::default(),
         number: 0,
     };
     AlarmNotice {

@@ -14,6 +14,7 @@ use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::AlarmLogEntry;
+use super::damping::AlarmDamping;
 
 /// How an alarm stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct AlarmProjection {
     pub told: Option<Severity>,
     /// The worst that they have heard of this time.
     pub told_worst: Option<Severity>,
+    /// Whether it changes too often to be told.
+    #[serde(default)]
+    pub damping: AlarmDamping,
     /// The newest log entry that is in here.
     pub number: u64,
 }
@@ -176,7 +180,14 @@ impl AlarmProjection {
 
     /// Compares what the receivers have heard with how it stands, and takes note of what they will hear now.
     fn tell(&mut self, before: Option<&Self>, entry: &AlarmLogEntry) -> Option<NoticeKind> {
+        let happened = is_event(entry);
+        if happened {
+            self.damping.happened(entry.at);
+        }
+        let damped = self.damping.hides(self.severity);
         let wanted = match (self.is_open(), self.is_quiet()) {
+            // What they have heard last stays until it is steady: it comes and goes.
+            _ if damped => self.told,
             (false, _) => None,
             (true, true) => self.told,
             (true, false) => Some(self.severity),
@@ -184,13 +195,39 @@ impl AlarmProjection {
         let told = core::mem::replace(&mut self.told, wanted);
         self.told_worst =
             if told.is_none() && wanted.is_some() { wanted } else { self.told_worst.max(wanted) };
+        let kind = self.change_told(before, entry, told, wanted, damped)?;
+        if happened && !self.damping.may_tell(self.severity, entry.at) {
+            // It goes on being told as open, as the last word until it is steady.
+            self.told = wanted.or(told);
+            return Some(NoticeKind::Flapping);
+        }
+        if damped && self.is_open() {
+            // What people did is told with the alarm as it stands.
+            self.told = Some(self.severity);
+            self.told_worst = self.told_worst.max(self.told);
+        }
+        Some(kind)
+    }
+
+    /// What kind of news it is that receivers have heard of `told` and should have heard of `wanted`.
+    fn change_told(
+        &self,
+        before: Option<&Self>,
+        entry: &AlarmLogEntry,
+        told: Option<Severity>,
+        wanted: Option<Severity>,
+        damped: bool,
+    ) -> Option<NoticeKind> {
         match (told, wanted) {
             (None, Some(_)) if self.flapping => Some(NoticeKind::Flapping),
             (None, Some(_)) => Some(NoticeKind::Raised),
             (Some(_), None) => Some(NoticeKind::Resolved),
             (Some(old), Some(new)) if new > old => Some(NoticeKind::Worsened),
             (Some(old), Some(new)) if new < old => Some(NoticeKind::Eased),
-            (Some(_), Some(_)) if !self.is_quiet() => self.aside(before?, &entry.what.what),
+            // What an event says of an alarm that comes and goes is kept back; what people do is told.
+            (Some(_), Some(_)) if self.is_open() && !self.is_quiet() && !(damped && is_event(entry)) => {
+                self.aside(before?, &entry.what.what)
+            }
             _ => None,
         }
     }
@@ -215,6 +252,10 @@ impl AlarmProjection {
             _ => None,
         }
     }
+}
+
+fn is_event(entry: &AlarmLogEntry) -> bool {
+    matches!(entry.what.what, AlarmChange::Event(_))
 }
 
 /// The alarm with an entry in it, before anybody is told.
@@ -273,8 +314,13 @@ fn opened(
     entry: &AlarmLogEntry,
 ) -> Option<AlarmProjection> {
     let id = entry.alarm?;
-    let (count, assigned, snoozed) =
-        before.map_or((0, None, None), |alarm| (alarm.count, alarm.assigned, alarm.snoozed));
+    let (count, assigned, snoozed, damping, told) = before.map_or_else(
+        || (0, None, None, AlarmDamping::default(), (None, None)),
+        |alarm| {
+            let told = (alarm.told, alarm.told_worst);
+            (alarm.count, alarm.assigned, alarm.snoozed, alarm.damping, told)
+        },
+    );
     Some(AlarmProjection {
         id,
         device: entry.device,
@@ -297,8 +343,10 @@ fn opened(
         snoozed: snoozed.filter(|until| *until > entry.at),
         suppressed: None,
         held: None,
-        told: None,
-        told_worst: None,
+        // Still told where it comes and goes; else nothing.
+        told: told.0,
+        told_worst: told.0.and(told.1),
+        damping,
         number: 0,
     })
 }
@@ -336,6 +384,7 @@ fn overlay(alarm: &mut AlarmProjection, what: &AlarmChange, at: UnixMillis) {
         AlarmChange::Suppressed { by } if alarm.is_open() => alarm.suppressed = Some(*by),
         AlarmChange::Released => alarm.suppressed = None,
         AlarmChange::SnoozeEnded => alarm.snoozed = None,
+        AlarmChange::Steady => alarm.damping.steady(at),
         AlarmChange::DeviceSilent if alarm.state == AlarmState::Firing => alarm.state = AlarmState::Unknown,
         AlarmChange::DeviceBack if alarm.state == AlarmState::Unknown => alarm.state = AlarmState::Firing,
         AlarmChange::WindowEnded { window } if alarm.held == Some(*window) => alarm.held = None,

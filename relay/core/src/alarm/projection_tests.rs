@@ -6,6 +6,7 @@ use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange, Alar
 use nearhand_proto::time::UnixMillis;
 use proptest::prelude::*;
 
+use super::damping::STEADY;
 use super::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
@@ -131,6 +132,58 @@ fn flapping_is_told_once_and_its_end_tells_how_it_stands() {
     assert!(!alarm.unwrap().flapping);
 }
 
+/// A device that says "raised" and "cleared" again and again, `every` milliseconds, and what receivers hear of it.
+fn comes_and_goes(changes: u64, every: u64) -> (Vec<NoticeKind>, AlarmProjection, UnixMillis) {
+    let (mut alarm, mut told, mut at) = (None, Vec::new(), UnixMillis(5_000_000));
+    for number in 1..=changes {
+        let transition = if number % 2 == 1 { Raised } else { Cleared };
+        at = UnixMillis(at.0 + every);
+        let step = AlarmProjection::step(
+            alarm.as_ref(),
+            &AlarmLogEntry { at, ..entry(number, event(transition, Warning), None) },
+        );
+        told.extend(step.notice.map(|(kind, _)| kind));
+        alarm = step.alarm;
+    }
+    (told, alarm.unwrap(), at)
+}
+
+#[test]
+fn what_comes_and_goes_too_often_is_told_as_flapping_once_and_then_how_it_stands() {
+    let (told, alarm, at) = comes_and_goes(2_000, 1_000);
+    assert_eq!(told.len(), 9, "{told:?}");
+    assert_eq!(told.last(), Some(&NoticeKind::Flapping));
+    assert!(!alarm.is_open() && alarm.told == Some(Warning), "as far as receivers know, it goes on");
+    let after = |number, what, at| AlarmLogEntry { at, ..entry(number, what, None) };
+    // Too early, it is not steady.
+    let early = AlarmProjection::step(Some(&alarm), &after(2_001, AlarmChange::Steady, at));
+    assert_eq!(early.notice, None);
+    let until = alarm.damping.until().unwrap();
+    assert_eq!(until.0 - at.0, STEADY);
+    let steady = AlarmProjection::step(Some(&alarm), &after(2_001, AlarmChange::Steady, until));
+    assert_eq!(steady.notice, Some((NoticeKind::Resolved, Some(Warning))), "its end is told");
+    let again = AlarmProjection::step(steady.alarm.as_ref(), &after(2_002, event(Raised, Warning), until));
+    assert_eq!(
+        again.notice.map(|(kind, _)| kind),
+        Some(NoticeKind::Raised),
+        "and then it is an alarm like any other"
+    );
+}
+
+#[test]
+fn what_becomes_critical_is_told_however_often_it_came_and_went_before() {
+    let (_, alarm, at) = comes_and_goes(101, 1_000);
+    let worse = AlarmLogEntry { at, ..entry(102, event(Worsened, Critical), None) };
+    let step = AlarmProjection::step(Some(&alarm), &worse);
+    let alarm = step.alarm.unwrap();
+    assert!(step.notice.is_some() && alarm.told == Some(Critical), "{:?}", step.notice);
+}
+
+#[test]
+fn a_change_now_and_then_is_always_told() {
+    assert_eq!(comes_and_goes(200, 2 * 60_000).0.len(), 200);
+}
+
 #[test]
 fn what_is_quiet_is_told_at_the_end_only_if_it_still_fires() {
     let until = UnixMillis(1_000_000);
@@ -188,6 +241,7 @@ fn any_happening() -> impl Strategy<Value = (AlarmChange, Option<u64>)> {
         AlarmChange::WindowEnded { window: 1 },
         AlarmChange::DeviceSilent,
         AlarmChange::DeviceBack,
+        AlarmChange::Steady,
         AlarmChange::Gap { lost: 1, from: UnixMillis(0), to: UnixMillis(1) },
     ]);
     (prop_oneof![3 => event, 2 => other], prop::option::weighted(0.2, Just(1)))
@@ -234,12 +288,18 @@ proptest! {
                         prop_assert_eq!(heard, None);
                         Some(now.severity)
                     }
+                    // It may be over at this moment: it is told as going on.
+                    NoticeKind::Flapping => now.told,
                     _ => Some(now.severity),
                 };
             }
             alarm = step.alarm;
             if let Some(alarm) = &alarm {
                 prop_assert_eq!(alarm.told, heard);
+                if alarm.damping.hides(alarm.severity) {
+                    // What was heard last stays until it is steady.
+                    continue;
+                }
                 if alarm.is_open() && !alarm.is_quiet() {
                     prop_assert_eq!(heard, Some(alarm.severity));
                 }

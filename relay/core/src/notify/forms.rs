@@ -1,5 +1,7 @@
 //! The forms of PagerDuty, OpenTelemetry, syslog and e-mail.
 
+use std::collections::BTreeMap;
+
 use nearhand_proto::alarm::Severity;
 use nearhand_proto::text;
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ const LOCAL0: u8 = 16;
 const SD_ID: &str = "nearhand@32473";
 /// Longest line of a mail, in characters.
 const MAX_LINE: usize = 500;
+/// Most devices that it names of what it doesn't spell out.
+const MAX_DEVICES: usize = 20;
 /// Most notices that a mail spells out.
 pub const MAX_IN_MAIL: usize = 200;
 
@@ -155,7 +159,7 @@ pub fn title(notice: &AlarmNotice) -> String {
     text::one_line(&line, MAX_LINE)
 }
 
-/// Subject and text of a mail about several notices, oldest first.
+/// Subject and text of a mail about several notices, the most urgent first. What is not spelled out is counted.
 pub fn mail(notices: &[&AlarmNotice]) -> (String, String) {
     let worst =
         notices.iter().max_by_key(|notice| (notice.kind != NoticeKind::Resolved, notice.alarm.severity));
@@ -184,14 +188,47 @@ pub fn mail(notices: &[&AlarmNotice]) -> (String, String) {
         }
         body.push_str(&format!("    alarm {}\r\n\r\n", alarm.id));
     }
+    body.push_str(&left_out(notices.get(MAX_IN_MAIL..).unwrap_or_default()));
     body.push_str("nearhand alarms show ID tells more about one; nearhand ack ID acknowledges it.\r\n");
     (text::one_line(&subject, 200), body)
+}
+
+/// How many more there are, and of which devices most.
+fn left_out(notices: &[&AlarmNotice]) -> String {
+    if notices.is_empty() {
+        return String::new();
+    }
+    let mut devices: BTreeMap<String, usize> = BTreeMap::new();
+    for notice in notices {
+        *devices.entry(notice.device()).or_default() += 1;
+    }
+    let mut devices: Vec<_> = devices.into_iter().collect();
+    devices.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+    let mut text = format!("{} more are not spelled out here:\r\n", notices.len());
+    for (device, count) in devices.iter().take(MAX_DEVICES) {
+        text.push_str(&format!("    {count} of {}\r\n", text::one_line(device, MAX_LINE)));
+    }
+    if let Some(rest) = devices.get(MAX_DEVICES..).filter(|rest| !rest.is_empty()) {
+        let count: usize = rest.iter().map(|(_, count)| count).sum();
+        text.push_str(&format!("    {count} of {} further devices\r\n", rest.len()));
+    }
+    text.push_str("\r\n");
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::alarm::sample_notice as notice;
+
+    #[test]
+    fn a_mail_counts_what_it_does_not_spell_out() {
+        let flood: Vec<AlarmNotice> = (0..1_000).map(|_| notice()).collect();
+        let (subject, body) = mail(&flood.iter().collect::<Vec<_>>());
+        assert!(subject.ends_with("(+999 more)"), "{subject}");
+        assert_eq!(body.matches("    alarm ").count(), MAX_IN_MAIL);
+        assert!(body.contains("800 more are not spelled out here:\r\n    800 of till 3\r\n"), "{body}");
+    }
 
     #[test]
     fn a_syslog_frame_counts_its_octets_and_escapes_what_a_device_says() {

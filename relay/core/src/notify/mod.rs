@@ -4,6 +4,7 @@
 //! [`guard`] which addresses may be connected to. The other modules write a notice in the form of each kind of receiver.
 
 pub mod alertmanager;
+pub mod digest;
 pub mod escalation;
 pub mod forms;
 pub mod guard;

@@ -1,12 +1,15 @@
 //! The outbox: a row for each notice and receiver, written with what it tells, kept until the receiver has it.
 //!
-//! What of one alarm waits goes out in order: the next row is due only when those before it are settled.
+//! What of one alarm waits goes out in order: the next row is due only when those before it are settled. Between alarms, the
+//! worst come first, and of those as bad as each other the devices take turns. A part of what is read goes by turns alone, so
+//! that a device which floods with critical alarms doesn't keep the others from being heard.
 
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::{AlarmNotice, NoticeKind};
 use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
 use sqlx::{Any, Row, Transaction};
 
+use super::names::severity_number;
 use super::outlet::ReceiverOutlet;
 use super::read;
 use super::rows::{self, SqlValue};
@@ -46,6 +49,8 @@ pub(super) async fn post(
                 SqlValue::Text(outlet.name.clone()),
                 SqlValue::Big(to_big(notice.number)),
                 SqlValue::Text(notice.alarm.id.to_string()),
+                SqlValue::Text(notice.alarm.device.to_string()),
+                SqlValue::Big(severity_number(notice.alarm.severity)),
                 SqlValue::Text("waiting".to_owned()),
                 SqlValue::Big(0),
                 SqlValue::Big(to_big(notice.at.0)),
@@ -54,9 +59,8 @@ pub(super) async fn post(
             ]);
         }
     }
-    let sql =
-        "INSERT INTO outbox (receiver, number, fingerprint, state, attempts, due_at, settled_at, answer)";
-    rows::insert(tx, sql, 8, "", waiting).await
+    let sql = "INSERT INTO outbox (receiver, number, fingerprint, device, severity, state, attempts, due_at, settled_at, answer)";
+    rows::insert(tx, sql, 10, "", waiting).await
 }
 
 /// Takes note of what became of deliveries.
@@ -90,8 +94,30 @@ pub(in crate::store) async fn settle(
     Ok(())
 }
 
+/// Ranks what waits. `worst` is the worst that waits of an alarm, so that what became critical doesn't wait behind its own
+/// beginning as a warning. `$3` rows by urgency, `$4` by turns.
+macro_rules! due_sql {
+    ($only:literal) => {
+        concat!(
+            "SELECT q.attempts, q.due_at, n.body FROM (SELECT number, attempts, due_at, \
+             ROW_NUMBER() OVER (ORDER BY worst DESC, turn, number) AS urgent, \
+             ROW_NUMBER() OVER (ORDER BY of_device, number) AS fair FROM (SELECT number, attempts, due_at, worst, \
+             ROW_NUMBER() OVER (PARTITION BY worst, device ORDER BY number) AS turn, \
+             ROW_NUMBER() OVER (PARTITION BY device ORDER BY number) AS of_device FROM (\
+             SELECT number, device, attempts, due_at, MAX(severity) OVER (PARTITION BY fingerprint) AS worst, \
+             ROW_NUMBER() OVER (PARTITION BY fingerprint ORDER BY number) AS place \
+             FROM outbox WHERE receiver = $1 AND state = 'waiting') w WHERE due_at <= $2",
+            $only,
+            ") t) q JOIN notices n ON n.number = q.number WHERE q.urgent <= $3 OR q.fair <= $4 ORDER BY q.urgent"
+        )
+    };
+}
+
+const ALL: &str = due_sql!("");
+const FIRST_OF_EACH: &str = due_sql!(" AND place = 1");
+
 impl StoreReader {
-    /// What waits for a receiver. `in_order`: only the first of each alarm.
+    /// What waits for a receiver, the most urgent first. `in_order`: only the first of each alarm.
     ///
     /// # Errors
     /// [`StoreError`]: the database can't be read, or a notice in it can't be decoded.
@@ -102,16 +128,13 @@ impl StoreReader {
         in_order: bool,
         limit: usize,
     ) -> Result<DueDeliveries, StoreError> {
-        let all = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
-                   WHERE o.receiver = $1 AND o.state = 'waiting' AND o.due_at <= $2 ORDER BY o.number LIMIT $3";
-        let first = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
-                     WHERE o.receiver = $1 AND o.state = 'waiting' AND o.due_at <= $2 AND NOT EXISTS (\
-                     SELECT 1 FROM outbox e WHERE e.receiver = o.receiver AND e.state = 'waiting' \
-                     AND e.fingerprint = o.fingerprint AND e.number < o.number) ORDER BY o.number LIMIT $3";
-        let rows = sqlx::query(if in_order { first } else { all })
+        // In turns: a quarter of what is read.
+        let fair = (limit / 4).max(1);
+        let rows = sqlx::query(if in_order { FIRST_OF_EACH } else { ALL })
             .bind(receiver.to_owned())
             .bind(to_big(now.0))
-            .bind(read::limit_of(limit))
+            .bind(read::limit_of(limit.saturating_sub(fair).max(1)))
+            .bind(read::limit_of(fair))
             .fetch_all(self.pool())
             .await?;
         let now_due = rows

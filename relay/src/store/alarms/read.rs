@@ -11,8 +11,8 @@ use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, OfflineAlarm, Remembe
 use nearhand_relay_core::alarm::hours::UsualHours;
 use nearhand_relay_core::alarm::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 use serde::de::DeserializeOwned;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::names::{leaving, profile, severity, severity_number};
 use crate::store::codec::{from_big, from_text, parse, to_big};
@@ -122,21 +122,27 @@ impl StoreReader {
     ) -> Result<(Vec<AlarmEntry>, u64), StoreError> {
         // Read before the page: what comes in between is found next time.
         let newest = self.newest_alarm_number().await?;
-        let rows = sqlx::query(
+        // Conditions that are always true would keep the database from going along an index.
+        let mut sql = String::from(
             "SELECT a.body, a.number, COALESCE(d.credential, '') AS credential FROM alarms a \
-             LEFT JOIN devices d ON d.id = a.device \
-             WHERE a.number > $1 AND a.number <= $2 AND a.is_open >= $3 AND a.severity >= $4 \
-             AND ($5 = '' OR a.device = $6) ORDER BY a.number LIMIT $7",
-        )
-        .bind(to_big(after))
-        .bind(to_big(newest))
-        .bind(i64::from(!filter.closed_too))
-        .bind(filter.at_least.map_or(0, severity_number))
-        .bind(filter.device.map(|d| d.to_string()).unwrap_or_default())
-        .bind(filter.device.map(|d| d.to_string()).unwrap_or_default())
-        .bind(limit_of(limit))
-        .fetch_all(self.pool())
-        .await?;
+             LEFT JOIN devices d ON d.id = a.device WHERE a.number > $1 AND a.number <= $2 AND a.severity >= $3",
+        );
+        if !filter.closed_too {
+            sql.push_str(" AND a.is_open = 1");
+        }
+        if filter.device.is_some() {
+            sql.push_str(" AND a.device = $5");
+        }
+        sql.push_str(" ORDER BY a.number LIMIT $4");
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(to_big(after))
+            .bind(to_big(newest))
+            .bind(filter.at_least.map_or(0, severity_number))
+            .bind(limit_of(limit));
+        if let Some(device) = filter.device {
+            query = query.bind(device.to_string());
+        }
+        let rows = query.fetch_all(self.pool()).await?;
         let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         let full = entries.len() >= limit;
         let cursor = entries.last().filter(|_| full).map_or(newest.max(after), |last| last.number);
@@ -207,18 +213,21 @@ impl StoreReader {
         rows.iter().map(|row| log_entry(row, *id)).collect()
     }
 
-    /// Alarms that receivers have been told of.
+    /// Alarms that receivers have been told of as going on.
     ///
     /// # Errors
     /// [`StoreError`]: the database can't be read, or an alarm in it can't be decoded.
     pub async fn told_alarms(
         &self,
         at_least: Severity,
+        limit: usize,
     ) -> Result<Vec<(AlarmProjection, String)>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.body, COALESCE(d.credential, '') AS credential FROM alarms a \
-             LEFT JOIN devices d ON d.id = a.device WHERE a.is_open = 1 AND a.told >= 0 ORDER BY a.number",
+             LEFT JOIN devices d ON d.id = a.device WHERE a.told >= $1 ORDER BY a.told DESC, a.number LIMIT $2",
         )
+        .bind(0_i64)
+        .bind(limit_of(limit))
         .fetch_all(self.pool())
         .await?;
         let mut told = Vec::with_capacity(rows.len());
@@ -231,7 +240,25 @@ impl StoreReader {
         Ok(told)
     }
 
-    /// Notices made since, of those kinds, oldest first.
+    /// How many alarms receivers have been told of as going on.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database can't be read.
+    pub async fn told_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS alarms FROM alarms WHERE told >= 0";
+        Ok(from_big(sqlx::query(sql).fetch_one(self.pool()).await?.try_get("alarms")?))
+    }
+
+    /// Devices that said that they are switched off or sleep, and haven't been back since.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database can't be read.
+    pub async fn devices_off(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS devices FROM monitors WHERE leaving IN ('power-off', 'sleep')";
+        Ok(from_big(sqlx::query(sql).fetch_one(self.pool()).await?.try_get("devices")?))
+    }
+
+    /// Notices made since, of those kinds, oldest first; of too many, the newest.
     ///
     /// # Errors
     /// [`StoreError`]: the database can't be read, or a notice in it can't be decoded.
@@ -239,17 +266,20 @@ impl StoreReader {
         &self,
         since: UnixMillis,
         kinds: [NoticeKind; 3],
+        limit: usize,
     ) -> Result<Vec<AlarmNotice>, StoreError> {
         let [a, b, c] = kinds;
-        let rows =
-            sqlx::query("SELECT body FROM notices WHERE at >= $1 AND kind IN ($2, $3, $4) ORDER BY number")
-                .bind(to_big(since.0))
-                .bind(a.name())
-                .bind(b.name())
-                .bind(c.name())
-                .fetch_all(self.pool())
-                .await?;
-        rows.iter().map(|row| json(row, "notices")).collect()
+        let rows = sqlx::query(
+            "SELECT body FROM notices WHERE at >= $1 AND kind IN ($2, $3, $4) ORDER BY number DESC LIMIT $5",
+        )
+        .bind(to_big(since.0))
+        .bind(a.name())
+        .bind(b.name())
+        .bind(c.name())
+        .bind(limit_of(limit))
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().rev().map(|row| json(row, "notices")).collect()
     }
 
     /// Maintenance windows that have not ended.

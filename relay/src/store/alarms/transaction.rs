@@ -309,7 +309,15 @@ impl AlarmTransaction {
             .fetch_all(&mut **tx)
             .await?;
         for id in self.take_in(rows)? {
-            self.own_note(id, AlarmChange::SnoozeEnded, at);
+            let alarm = self.alarms.get(&id).and_then(|slot| slot.alarm.as_ref());
+            let snooze_ended = alarm.is_some_and(|alarm| alarm.snoozed.is_some_and(|until| until <= at));
+            let steady = alarm.is_some_and(|alarm| alarm.damping.until().is_some_and(|until| until <= at));
+            if snooze_ended {
+                self.own_note(id, AlarmChange::SnoozeEnded, at);
+            }
+            if steady {
+                self.own_note(id, AlarmChange::Steady, at);
+            }
         }
         let over: Vec<u64> = self
             .windows
@@ -596,6 +604,14 @@ fn log_row(entry: &AlarmLogEntry) -> Result<Vec<SqlValue>, StoreError> {
     ])
 }
 
+/// When the clock changes something about an alarm.
+fn wakes_at(alarm: &AlarmProjection) -> Option<UnixMillis> {
+    match (alarm.snoozed, alarm.damping.until()) {
+        (Some(snoozed), Some(steady)) => Some(snoozed.min(steady)),
+        (snoozed, steady) => snoozed.or(steady),
+    }
+}
+
 fn alarm_row(alarm: &AlarmProjection) -> Result<Vec<SqlValue>, StoreError> {
     Ok(vec![
         SqlValue::Text(alarm.id.to_string()),
@@ -607,7 +623,7 @@ fn alarm_row(alarm: &AlarmProjection) -> Result<Vec<SqlValue>, StoreError> {
         SqlValue::Big(alarm.told.map_or(-1, severity_number)),
         SqlValue::Big(to_big(alarm.number)),
         SqlValue::Big(to_big(alarm.changed.0)),
-        SqlValue::Big(alarm.snoozed.map_or(0, |until| to_big(until.0))),
+        SqlValue::Big(wakes_at(alarm).map_or(0, |until| to_big(until.0))),
         SqlValue::Big(alarm.held.map_or(0, to_big)),
         SqlValue::Text(to_json(alarm)?),
     ])

@@ -114,5 +114,6 @@ pub fn happened(what: &AlarmChange) -> String {
             format!("{what}: {}{lines}", report.title)
         }
         AlarmChange::DeviceBack => "its device is back".to_owned(),
+        AlarmChange::Steady => "has been steady for a while".to_owned(),
     }
 }

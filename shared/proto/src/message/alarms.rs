@@ -317,6 +317,8 @@ pub enum AlarmChange {
     DeviceBack,
     /// Its device found out or did something because of it.
     Report(DeviceReport),
+    /// It came and went too often to be told of, and has been steady for a while.
+    Steady,
 }
 
 /// A line of an alarm's history.

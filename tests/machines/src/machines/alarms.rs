@@ -40,7 +40,7 @@ fn event(draw: &mut InputDraw<'_>) -> AlarmChange {
 
 fn happening(draw: &mut InputDraw<'_>) -> AlarmChange {
     let act = |act| AlarmChange::Act { by: AlarmActor { id: None, name: "Ada".to_owned() }, act };
-    match draw.byte() % 14 {
+    match draw.byte() % 15 {
         0..=4 => event(draw),
         5 => act(AlarmAction::Acknowledge { comment: "on it".to_owned() }),
         6 => act(AlarmAction::Unacknowledge),
@@ -50,6 +50,7 @@ fn happening(draw: &mut InputDraw<'_>) -> AlarmChange {
         10 => AlarmChange::SnoozeEnded,
         11 => AlarmChange::WindowEnded { window: u64::from(draw.byte() % 3) },
         12 => AlarmChange::DeviceSilent,
+        13 => AlarmChange::Steady,
         _ => AlarmChange::DeviceBack,
     }
 }
