@@ -24,6 +24,9 @@ const SMALL_PACKET: u64 = 300;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelayConfig {
+    /// The file itself.
+    #[serde(skip)]
+    pub file: PathBuf,
     /// Where to listen, UDP.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
@@ -225,6 +228,7 @@ impl RelayConfig {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text)
             .map_err(|e| ConfigError::Parse { path: path.to_owned(), problem: Box::new(e) })?;
+        config.file = path.to_owned();
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         config.data = Some(match config.data {
             // Relative to the file, so that it doesn't depend on where the program was started.
@@ -277,6 +281,13 @@ impl RelayConfig {
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.data.as_deref().unwrap_or(Path::new("."))
+    }
+
+    /// Files that receivers need, as the configuration names them: relative to the data directory.
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        let all: std::collections::BTreeSet<&PathBuf> =
+            self.receivers.iter().flat_map(ReceiverSection::files).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// Who is told of alarms, with their secrets. Files are relative to the data directory.

@@ -23,6 +23,11 @@ impl DataDir {
         Self(path.to_owned())
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Makes it, for its owner only, if there is none.
     ///
     /// # Errors
@@ -90,7 +95,7 @@ pub fn existing_database(config: &RelayConfig) -> io::Result<Database> {
 
 /// What to do about a database that is lost or damaged.
 pub const RESTORE: &str =
-    "put a backup of relay.db and relay.key back (docs/relay.md, \"Backup and restore\")";
+    "put a backup back with `nearhand-relay restore` (docs/relay.md, \"Backup and restore\")";
 
 /// Keys for other purposes, derived from the relay's own (HKDF-SHA256, RFC 5869): the same after a restart,
 /// so that peers of before are told at once that their connection is gone.

@@ -6,6 +6,7 @@
 //! can run its parts, or a whole relay in their own process; the program is `main.rs`, its commands are in
 //! [`command`].
 
+pub mod backup;
 pub mod command;
 pub mod config;
 pub mod control;

@@ -32,12 +32,23 @@ pub(super) enum RelayCommand {
     /// Read the audit log, on the database itself.
     #[command(subcommand)]
     Audit(RelayAuditCommand),
-    /// Copy database and key while the relay runs.
+    /// Make one verified file of database, key, configuration and secrets, while the relay runs.
     Backup {
-        /// The copy of the database; the key goes into the same directory, with `.key` after the name.
+        /// The file to make; none is overwritten.
         file: PathBuf,
         #[command(flatten)]
         location: ConfigLocation,
+    },
+    /// Put a backup back where no relay is, or verify it.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The data directory to make.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Only verify it: nothing is written.
+        #[arg(long, conflicts_with = "data")]
+        check: bool,
     },
     /// Ask the running relay how it is.
     Status {

@@ -1,6 +1,7 @@
 //! `nearhand-relay audit`: the log, read and verified on the database itself, without the relay.
 
-use nearhand_proto::audit::{AuditRow, LogVerifier};
+use nearhand_proto::audit::{AuditHead, AuditRow, BrokenLog, LogVerifier};
+use nearhand_proto::identity::PublicKey;
 use nearhand_proto::text;
 
 use super::inputs;
@@ -50,6 +51,27 @@ fn print_row(row: &AuditRow) {
 pub(super) async fn verify(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let reader = reader(config).await?;
     let key = inputs::load_key(config)?.public();
+    let head = match verified_head(&reader, key).await {
+        Ok(head) => head,
+        Err(error) => {
+            if json && let Some(broken) = error.downcast_ref::<BrokenLog>() {
+                let why = broken.why.to_string();
+                println!("{}", serde_json::json!({ "ok": false, "row": broken.row, "why": why }));
+            }
+            return Err(error);
+        }
+    };
+    let hash = data_encoding::HEXLOWER.encode(&head.hash);
+    if json {
+        println!("{}", serde_json::json!({ "ok": true, "rows": head.number, "hash": hash }));
+    } else {
+        println!("All {} rows are as they were written. Head: {hash}", head.number);
+    }
+    Ok(())
+}
+
+/// The head of an audit log whose every row is as it was written.
+pub(super) async fn verified_head(reader: &StoreReader, key: PublicKey) -> anyhow::Result<AuditHead> {
     let mut verifier = LogVerifier::new(vec![key], Vec::new());
     let mut last = 0;
     loop {
@@ -59,22 +81,13 @@ pub(super) async fn verify(config: &RelayConfig, json: bool) -> anyhow::Result<(
         }
         for entry in rows {
             let row = serde_json::from_str::<AuditRow>(&entry).ok();
-            if let Err(broken) = verifier.row(row.as_ref()) {
-                if json {
-                    let why = broken.why.to_string();
-                    println!("{}", serde_json::json!({ "ok": false, "row": broken.row, "why": why }));
-                }
-                anyhow::bail!("the audit log is broken: {broken}");
-            }
+            verifier.row(row.as_ref()).map_err(broken)?;
             last += 1;
         }
     }
-    let head = verifier.finish().map_err(|broken| anyhow::anyhow!("the audit log is broken: {broken}"))?;
-    let hash = data_encoding::HEXLOWER.encode(&head.hash);
-    if json {
-        println!("{}", serde_json::json!({ "ok": true, "rows": head.number, "hash": hash }));
-    } else {
-        println!("All {} rows are as they were written. Head: {hash}", head.number);
-    }
-    Ok(())
+    verifier.finish().map_err(broken)
+}
+
+fn broken(found: BrokenLog) -> anyhow::Error {
+    anyhow::Error::new(found).context("the audit log is broken")
 }

@@ -8,6 +8,7 @@ mod init;
 mod inputs;
 mod pages;
 mod receivers;
+mod restore;
 mod run;
 mod status;
 mod token;
@@ -44,6 +45,11 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
         }
         RelayCommand::Backup { file, location } => {
             with(&location, |config| block_on(backup::backup(config, &file)))
+        }
+        RelayCommand::Restore { file, check: true, .. } => restore::check(&file),
+        RelayCommand::Restore { file, data: Some(data), .. } => block_on(restore::restore(&file, &data)),
+        RelayCommand::Restore { data: None, .. } => {
+            anyhow::bail!("say where the relay is to be: --data DIR (or --check, to verify the backup alone)")
         }
         RelayCommand::Status { json, location } => with(&location, |config| status::status(config, json)),
         RelayCommand::Receivers(command) => match command {

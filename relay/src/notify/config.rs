@@ -102,6 +102,22 @@ pub struct ReceiverSection {
     pub digest_seconds: Option<u64>,
 }
 
+impl ReceiverSection {
+    /// The files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [
+            &self.ca_file,
+            &self.secret_file,
+            &self.previous_secret_file,
+            &self.token_file,
+            &self.routing_key_file,
+            &self.password_file,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 fn at_least() -> Severity {
     Severity::Info
 }

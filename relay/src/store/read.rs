@@ -151,6 +151,16 @@ impl StoreReader {
         Ok(())
     }
 
+    /// What is wrong with an embedded database, if anything: its pages and indexes are read and compared.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database can't be read.
+    pub async fn damage(&self) -> Result<Option<String>, StoreError> {
+        let rows = sqlx::query("PRAGMA integrity_check(1)").fetch_all(self.pool()).await?;
+        let first = rows.first().map(|row| Ok::<_, StoreError>(row.try_get::<String, _>(0)?)).transpose()?;
+        Ok(first.filter(|said| said != "ok"))
+    }
+
     /// Replaces a value of the relay itself, next to a running relay.
     ///
     /// # Errors

@@ -13,6 +13,11 @@ impl StoreReader {
         Self { pool }
     }
 
+    /// Closes its connections, so that nothing is left beside an embedded database.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
     pub(super) fn pool(&self) -> &AnyPool {
         &self.pool
     }

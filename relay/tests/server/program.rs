@@ -135,6 +135,106 @@ fn init_makes_private_files_and_never_two_relays_in_one_place() {
     assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
 }
 
+/// All files below a directory, by their names.
+fn files(dir: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().display().to_string();
+                assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o77, 0, "{name}");
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_backup_is_one_verified_file_and_is_put_back_on_an_empty_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("relay");
+    let claim = init(&data);
+    let outside = dir.path().join("elsewhere.secret");
+    let secret = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    nearhand_transport::platform::write_private(&outside, secret).unwrap();
+    std::fs::create_dir(data.join("secrets")).unwrap();
+    nearhand_transport::platform::write_private(&data.join("secrets/ops"), secret).unwrap();
+    let config = std::fs::read_to_string(data.join("relay.toml")).unwrap();
+    let receiver = |name: &str, file: &str| {
+        format!(
+            "[[receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"https://hooks.example\"\nsecret_file = \"{file}\"\n"
+        )
+    };
+    let config = format!(
+        "data = \"{}\"\n{config}\n{}{}",
+        data.display(),
+        receiver("a", "secrets/ops"),
+        receiver("b", &outside.display().to_string())
+    );
+    std::fs::write(data.join("relay.toml"), &config).unwrap();
+    let relay = start(&data, &claim);
+    let org = relay.claim(&claim).await;
+    let till = relay.device(&org).await;
+    let (copy, from) = (dir.path().join("copy").display().to_string(), data.display().to_string());
+    let (ok, text) = run(&["backup", &copy, "--data", &from]);
+    assert!(ok, "{text}");
+    let (ok, text) = run(&["backup", &copy, "--data", &from]);
+    assert!(!ok && text.contains("exists"), "a backup is never overwritten: {text}");
+    let (ok, text) = run(&["restore", &copy, "--check"]);
+    assert!(ok && text.contains("the relay's key") && text.contains("elsewhere.secret"), "{text}");
+    drop(relay);
+
+    // Any change is found, and nothing is written then.
+    let whole = std::fs::read(&copy).unwrap();
+    let (broken, target) = (dir.path().join("broken"), dir.path().join("target"));
+    let (broken_name, target_name) = (broken.display().to_string(), target.display().to_string());
+    for damage in [
+        whole[..whole.len() / 2].to_vec(),
+        whole[..600].to_vec(),
+        Vec::new(),
+        b"something else".to_vec(),
+        [&whole[..whole.len() / 2], &[whole[whole.len() / 2] ^ 1], &whole[whole.len() / 2 + 1..]].concat(),
+    ] {
+        std::fs::write(&broken, damage).unwrap();
+        for arguments in
+            [&["restore", &broken_name, "--check"][..], &["restore", &broken_name, "--data", &target_name]]
+        {
+            let (ok, text) = run(arguments);
+            assert!(!ok && (text.contains("damaged") || text.contains("no backup")), "{text}");
+            assert!(!target.exists());
+        }
+    }
+
+    // Where a relay is, and where a file of it is, nothing is overwritten.
+    let before = files(&data);
+    let (ok, text) = run(&["restore", &copy, "--data", &from]);
+    assert!(!ok && text.contains("relay.toml is there already"), "{text}");
+    assert_eq!(files(&data), before);
+    let (ok, text) = run(&["restore", &copy, "--data", &target_name]);
+    assert!(!ok && text.contains("elsewhere.secret is there already"), "{text}");
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::remove_file(&outside).unwrap();
+
+    let (ok, text) = run(&["restore", &copy, "--data", &target_name]);
+    assert!(ok && text.contains("is back, as it was then"), "{text}");
+    let names: Vec<String> = files(&target).into_keys().collect();
+    assert_eq!(names, ["lock", "relay.db", "relay.key", "relay.toml", "secrets/ops"]);
+    assert_eq!(std::fs::read(&outside).unwrap(), secret);
+    let (ok, text) = run(&["check-config", &target.join("relay.toml").display().to_string()]);
+    assert!(ok, "{text}");
+    // The same relay, to the same people.
+    let relay = start(&target, &claim);
+    relay.online(&till).await;
+    drop(relay);
+    let (ok, text) = run(&["audit", "verify", "--data", &target_name]);
+    assert!(ok, "{text}");
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_relay_is_refused_in_words_and_the_service_stays_down() {
     let dir = tempfile::tempdir().unwrap();
@@ -340,11 +440,16 @@ async fn a_session_outlives_kill_9_of_the_relay() {
     assert!(ok, "{text}");
     let (_, text) = run(&["audit", "show", "--data", &data]);
     assert!(text.contains("session.open") && text.contains("claim"), "{text}");
-    let copy = dir.path().join("copy.db").display().to_string();
+    let inside = dir.path().join("copy").display().to_string();
+    let (ok, text) = run(&["backup", &inside, "--data", &data]);
+    assert!(!ok && text.contains("belongs on another disk"), "{text}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy").display().to_string();
     let (ok, text) = run(&["backup", &copy, "--data", &data]);
-    assert!(ok, "{text}");
+    assert!(ok && text.contains("rows of the audit log"), "{text}");
     let mode = std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1, "nothing else is left");
     // Only one relay runs on a directory, and its organisation isn't lost by mistake.
     let (ok, text) = run(&["run", "--data", &data]);
     assert!(!ok && text.contains("another relay"), "{text}");
