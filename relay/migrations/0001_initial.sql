@@ -196,7 +196,8 @@ CREATE TABLE outbox (
     answer      TEXT   NOT NULL,
     PRIMARY KEY (receiver, number)
 );
-CREATE INDEX outbox_waiting ON outbox (receiver, state, fingerprint, number);
+CREATE INDEX outbox_of_alarm ON outbox (receiver, fingerprint, number);
+CREATE INDEX outbox_waiting ON outbox (receiver, due_at) WHERE state = 'waiting';
 CREATE INDEX outbox_settled ON outbox (state, settled_at);
 
 -- Receivers that must not be sent to any more.

@@ -140,10 +140,10 @@ pub fn write(
     made: String,
     relay: String,
     audit_rows: Option<u64>,
-    sources: Vec<(String, BackupPlace, BackupSource)>,
+    sources: &[(String, BackupPlace, BackupSource)],
 ) -> Result<BackupList, BackupError> {
     let mut files = Vec::with_capacity(sources.len());
-    for (name, place, source) in &sources {
+    for (name, place, source) in sources {
         let (bytes, sha256) = source.checksum()?;
         files.push(BackupFile { name: name.clone(), place: place.clone(), bytes, sha256 });
     }

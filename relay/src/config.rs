@@ -41,6 +41,9 @@ pub struct RelayConfig {
     /// Where the HTTP interface for programs is served, on this machine alone, or `"off"`.
     #[serde(default = "off")]
     pub api_listen: ListenAddress,
+    /// Names by which metrics and health may be asked, besides addresses and `localhost`.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
     /// The data directory; the one of the file itself if it isn't given.
     #[serde(default)]
     pub data: Option<PathBuf>,
@@ -247,6 +250,12 @@ impl RelayConfig {
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
         }
+        if self.allowed_hosts.len() > 50 {
+            return Err(("allowed_hosts", "can have 50 names".into()));
+        }
+        for name in &self.allowed_hosts {
+            parse_host(name).map_err(|problem| ("allowed_hosts", format!("{name:?} {problem}")))?;
+        }
         if let ListenAddress::On(address) = self.api_listen
             && !address.ip().is_loopback()
         {
@@ -378,6 +387,7 @@ mod tests {
             "public_port",
             "metrics_listen",
             "api_listen",
+            "allowed_hosts",
             "allow_guests",
             "max_devices",
             "max_guests",

@@ -3,17 +3,20 @@
 
 mod alarms;
 mod api;
+mod hosts;
 mod metrics_text;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+pub use self::hosts::AllowedHosts;
 use self::metrics_text::MetricsText;
 use crate::control::ControlPlane;
 use crate::metrics::MetricFamily;
@@ -26,12 +29,13 @@ struct MetricsState {
 }
 
 /// The two routes; everything else is 404.
-pub fn router(control: Arc<ControlPlane>) -> Router {
+pub fn router(control: Arc<ControlPlane>, allowed: AllowedHosts) -> Router {
     let shared = MetricsState { control, started: Instant::now() };
-    Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz)).with_state(shared)
+    let routes = Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz));
+    routes.with_state(shared).layer(middleware::from_fn_with_state(allowed, hosts::only_meant))
 }
 
-/// The interface for programs, on its own port.
+/// The interface for programs, on its own port. A page in a browser has no token for it, whatever name it asks by.
 pub fn api_router(control: Arc<ControlPlane>) -> Router {
     api::router(control)
 }
@@ -117,7 +121,16 @@ fn forwarding(out: &mut MetricsText, control: &ControlPlane) {
 
 fn process(out: &mut MetricsText, started: Instant) {
     let up = started.elapsed().as_secs();
-    out.single("nearhand_uptime_seconds", "Seconds since the start.", "counter", up);
+    out.single("nearhand_uptime_seconds", "Seconds since the start.", "gauge", up);
+    if let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) {
+        let began = now.as_secs().saturating_sub(up);
+        out.single(
+            "process_start_time_seconds",
+            "When it was started, in seconds since 1970.",
+            "gauge",
+            began,
+        );
+    }
     if let Some(bytes) = platform::resident_bytes() {
         out.single("process_resident_memory_bytes", "Resident memory.", "gauge", bytes);
     }

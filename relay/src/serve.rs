@@ -18,11 +18,12 @@ use zeroize::Zeroizing;
 use crate::control::{ControlLimits, ControlPlane};
 use crate::data::derived;
 use crate::forward::{self, Forwarder};
-use crate::http;
+use crate::http::{self, AllowedHosts};
 use crate::metrics::RelayMetrics;
 use crate::notify::sender::ReceiverSender;
 use crate::notify::worker;
 use crate::path::ForwardingPath;
+use crate::platform;
 use crate::store::{Database, Store, StoreError};
 
 /// Why a relay can't start.
@@ -44,6 +45,28 @@ pub enum ServeError {
 /// take them again (some 300 a second: BENCHMARKS.md, scale). A reset is shorter than the packet that it answers.
 const RESETS_EVERY: Duration = Duration::from_millis(2);
 
+/// How often memory is looked at.
+const MEMORY_EVERY: Duration = Duration::from_secs(30);
+/// Below this many resident bytes there is nothing worth giving back.
+const MEMORY_FLOOR: u64 = 32 << 20;
+
+/// After a burst, gives back to the system what nobody uses any more: when memory has neither grown nor been given back
+/// since the last look.
+async fn give_memory_back() {
+    let mut looks = tokio::time::interval(MEMORY_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut last, mut settled) = (0, 0);
+    loop {
+        looks.tick().await;
+        let Some(now) = platform::resident_bytes() else { return };
+        if now > MEMORY_FLOOR && now <= last && now != settled {
+            platform::give_memory_back();
+            settled = platform::resident_bytes().unwrap_or(now);
+        }
+        last = now;
+    }
+}
+
 /// A running relay.
 pub struct RunningRelay {
     control: Arc<ControlPlane>,
@@ -51,6 +74,9 @@ pub struct RunningRelay {
     tasks: Vec<JoinHandle<()>>,
     /// Without these nobody is served: they end only with the relay.
     essential: [AbortHandle; 2],
+    /// One for each receiver of notices.
+    workers: Vec<JoinHandle<()>>,
+    allowed_hosts: AllowedHosts,
 }
 
 /// The control endpoint's settings: stateless resets are the same after a restart, so that peers of before
@@ -156,7 +182,7 @@ impl RunningRelay {
         store.set_outlets(senders.iter().map(ReceiverSender::outlet).collect());
         let stored = store.reader().everything().await?;
         let metrics = Arc::new(RelayMetrics::default());
-        let mut tasks = worker::start(&store, senders, metrics.deliveries());
+        let workers = worker::start(&store, senders, metrics.deliveries());
         let control = ControlPlane::new(store, path, metrics, limits, public, stored);
         let accept = tokio::spawn({
             let (control, endpoint) = (Arc::clone(&control), endpoint.clone());
@@ -164,8 +190,32 @@ impl RunningRelay {
         });
         let house = tokio::spawn(Arc::clone(&control).keep_house());
         let essential = [accept.abort_handle(), house.abort_handle()];
-        tasks.extend([accept, house]);
-        Ok(Self { control, endpoint, tasks, essential })
+        let memory = tokio::spawn(give_memory_back());
+        Ok(Self {
+            control,
+            endpoint,
+            tasks: vec![accept, house, memory],
+            essential,
+            workers,
+            allowed_hosts: AllowedHosts::default(),
+        })
+    }
+
+    /// Replaces the receivers of notices. What waits for one that stays goes to it as it is now; what was under way is
+    /// sent again with the same id.
+    pub async fn set_receivers(&mut self, senders: Vec<ReceiverSender>) {
+        for worker in self.workers.drain(..) {
+            worker.abort();
+            let _ = worker.await;
+        }
+        let store = self.control.store();
+        store.set_outlets(senders.iter().map(ReceiverSender::outlet).collect());
+        self.workers = worker::start(store, senders, self.control.metrics().deliveries());
+    }
+
+    /// The names by which metrics may be asked, besides addresses; counts for what is served from now on.
+    pub fn allow_hosts(&mut self, names: Vec<String>) {
+        self.allowed_hosts = Arc::new(names);
     }
 
     /// Serves metrics and health. Returns the address, for a port that the system chose.
@@ -173,7 +223,7 @@ impl RunningRelay {
     /// # Errors
     /// [`ServeError::Listen`]: the address can't be listened on, as when another program uses it.
     pub async fn serve_http(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
-        let router = http::router(Arc::clone(&self.control));
+        let router = http::router(Arc::clone(&self.control), Arc::clone(&self.allowed_hosts));
         self.serve(address, router, "metrics").await
     }
 
@@ -223,9 +273,9 @@ impl RunningRelay {
 
     /// Says goodbye, closes connections and the database. Sessions are forwarded until this returns.
     pub async fn stop(self) {
-        let Self { control, endpoint, tasks, essential: _ } = self;
+        let Self { control, endpoint, tasks, workers, .. } = self;
         control.stop(&endpoint).await;
-        for task in tasks {
+        for task in tasks.into_iter().chain(workers) {
             task.abort();
             let _ = task.await;
         }

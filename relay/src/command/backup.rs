@@ -45,7 +45,7 @@ pub(super) async fn backup(config: &RelayConfig, file: &Path) -> anyhow::Result<
     let made = UnixMillis::from_system(SystemTime::now()).to_string();
     let mut written = platform::create_private(part.path())
         .with_context(|| format!("can't make {}", part.path().display()))?;
-    let list = backup::write(&mut written, made, key.to_string(), audit_rows, sources)?;
+    let list = backup::write(&mut written, made, key.to_string(), audit_rows, &sources)?;
     drop(written);
     // What is on the disk counts, not what was meant to be written.
     let mut again = std::fs::File::open(part.path())?;

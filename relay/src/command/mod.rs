@@ -8,6 +8,7 @@ mod init;
 mod inputs;
 mod pages;
 mod receivers;
+mod reload;
 mod restore;
 mod run;
 mod status;

@@ -2,8 +2,9 @@
 
 use anyhow::Context;
 use nearhand_transport::platform::ReadinessNotifier;
+use tokio::time::Interval;
 
-use super::inputs;
+use super::{inputs, reload};
 use crate::config::{ListenAddress, RelayConfig};
 use crate::data::{self, DataDir};
 use crate::logging;
@@ -28,11 +29,13 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     let limits = config.control_limits();
     let senders = inputs::senders(config)?;
     let database = data::existing_database(config).context("can't open the database")?;
-    // Before the port is taken: signals from now on lead to an orderly end.
+    // Before the port is taken: signals from now on lead to an orderly end, or to a reload.
     let stop = platform::stop_signal()?;
+    let mut wish = platform::reload_signal()?;
     let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;
     let mut relay =
         RunningRelay::start_notifying(key, &database, limits, endpoint, forwarder, senders).await?;
+    relay.allow_hosts(config.allowed_hosts.clone());
     if let ListenAddress::On(address) = config.metrics_listen {
         relay.serve_http(address).await?;
     }
@@ -43,9 +46,14 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
     let manager = ReadinessNotifier::of_environment();
     manager.ready();
-    tokio::select! {
-        () = stop => {}
-        () = keep_watchdog(&manager, &relay) => {}
+    let mut alive = manager.watchdog().map(tokio::time::interval);
+    let mut stop = core::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            () = wish.next() => reload::reload(config, &mut relay).await,
+            () = next_beat(&mut alive) => tell_alive(&manager, &relay),
+        }
     }
     manager.stopping();
     tracing::info!("stopping");
@@ -53,15 +61,19 @@ async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// When the service manager wants to hear of the relay again, if it does.
+async fn next_beat(alive: &mut Option<Interval>) {
+    match alive {
+        Some(alive) => _ = alive.tick().await,
+        None => core::future::pending().await,
+    }
+}
+
 /// Tells the service manager that the relay serves, as often as it wants to hear it: a relay that hangs stops saying so.
-async fn keep_watchdog(manager: &ReadinessNotifier, relay: &RunningRelay) {
-    let Some(every) = manager.watchdog() else { return core::future::pending().await };
-    loop {
-        tokio::time::sleep(every).await;
-        if relay.is_serving() {
-            manager.alive();
-        } else {
-            tracing::error!("a part of the relay has ended; the service manager restarts it");
-        }
+fn tell_alive(manager: &ReadinessNotifier, relay: &RunningRelay) {
+    if relay.is_serving() {
+        manager.alive();
+    } else {
+        tracing::error!("a part of the relay has ended; the service manager restarts it");
     }
 }

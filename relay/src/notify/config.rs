@@ -156,6 +156,8 @@ pub struct MailSettings {
     pub to: Vec<lettre::message::Mailbox>,
     /// How long notices are collected.
     pub digest: Duration,
+    /// Whether the server's address may be private.
+    pub allow_private: bool,
 }
 
 /// A syslog server.
@@ -332,7 +334,7 @@ impl ReceiverSection {
         const HTTP: &[ReceiverKind] = &[Webhook, Alertmanager, Pagerduty, Otlp];
         let keys: [(&'static str, bool, &[ReceiverKind]); 19] = [
             ("url", self.url.is_some(), HTTP),
-            ("allow_private", self.allow_private.is_some(), HTTP),
+            ("allow_private", self.allow_private.is_some(), &[Webhook, Alertmanager, Pagerduty, Otlp, Email]),
             (
                 "ca_file",
                 self.ca_file.is_some(),
@@ -480,6 +482,7 @@ impl ReceiverSection {
             from: mailbox("from", self.needed("from", self.from.as_ref())?)?,
             to: to.iter().map(|text| mailbox("to", text)).collect::<Result<_, _>>()?,
             digest: Duration::from_secs(digest),
+            allow_private: self.allow_private.unwrap_or(false),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! E-mail: one message for what was collected, handed to its server.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use nearhand_relay_core::notify::forms;
 use nearhand_relay_core::notify::schedule::DeliveryOutcome;
 
 use super::config::{MailEncryption, MailSettings};
+use super::stream;
 
 /// How long the server may take for a command.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A mail server that can be sent to.
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    tls: Tls,
     mail: MailSettings,
 }
 
@@ -52,14 +54,7 @@ impl Mailer {
             MailEncryption::Tls => Tls::Wrapper(parameters()?),
             MailEncryption::None => Tls::None,
         };
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.server.clone())
-            .port(mail.port)
-            .tls(tls)
-            .timeout(Some(TIMEOUT));
-        if let Some((user, password)) = &mail.login {
-            transport = transport.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
-        }
-        Ok(Self { transport: transport.build(), mail: mail.clone() })
+        Ok(Self { tls, mail: mail.clone() })
     }
 
     /// Sends one message about all of them.
@@ -68,13 +63,44 @@ impl Mailer {
             Ok(message) => message,
             Err(error) => return DeliveryOutcome::Refused(format!("the message can't be made: {error}")),
         };
-        match self.transport.send(message).await {
-            Ok(answer) => {
-                let said: Vec<&str> = answer.message().collect();
-                DeliveryOutcome::Delivered(format!("{} {}", answer.code(), said.join(" ")))
+        // Resolved here, so that the address is judged which is connected to.
+        let addresses =
+            match stream::resolve(&self.mail.server, self.mail.port, self.mail.allow_private).await {
+                Ok(addresses) => addresses,
+                Err(error) => return DeliveryOutcome::Failed(nearhand_proto::text::chain(&error)),
+            };
+        let mut outcome = DeliveryOutcome::Failed(format!("{} has no address", self.mail.server));
+        for address in addresses {
+            match self.transport(address).send(message.clone()).await {
+                Ok(answer) => {
+                    let said: Vec<&str> = answer.message().collect();
+                    return DeliveryOutcome::Delivered(format!("{} {}", answer.code(), said.join(" ")));
+                }
+                Err(error) => {
+                    outcome = DeliveryOutcome::Failed(nearhand_proto::text::chain(&error));
+                    // What the server has said, another address of it would say as well.
+                    if error.status().is_some() {
+                        break;
+                    }
+                }
             }
-            Err(error) => DeliveryOutcome::Failed(nearhand_proto::text::chain(&error)),
         }
+        outcome
+    }
+
+    /// To one address of the server; TLS goes by its name all the same.
+    fn transport(&self, address: SocketAddr) -> AsyncSmtpTransport<Tokio1Executor> {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.ip().to_string())
+            .port(address.port())
+            .tls(self.tls.clone())
+            .timeout(Some(TIMEOUT));
+        let transport = match &self.mail.login {
+            Some((user, password)) => {
+                transport.credentials(Credentials::new(user.clone(), password.expose().to_owned()))
+            }
+            None => transport,
+        };
+        transport.build()
     }
 
     fn message(&self, notices: &[&AlarmNotice]) -> Result<Message, lettre::error::Error> {

@@ -102,20 +102,36 @@ pub async fn connect(
     opened.unwrap_or_else(|_| Err(ConnectError::TimedOut(host.to_owned())))
 }
 
+/// Addresses of a receiver that may be used; at least one.
+///
+/// # Errors
+/// [`ConnectError`]: the name can't be resolved in time, or none of its addresses may be used.
+pub async fn resolve(host: &str, port: u16, allow_private: bool) -> Result<Vec<SocketAddr>, ConnectError> {
+    let resolved = tokio::time::timeout(CONNECT, tokio::net::lookup_host((host, port))).await;
+    let resolved = resolved.map_err(|_| ConnectError::TimedOut(host.to_owned()))?;
+    let mut forbidden = None;
+    let mut usable = Vec::new();
+    for address in resolved.map_err(|error| ConnectError::Resolve(host.to_owned(), error))? {
+        match guard::check(address.ip(), allow_private) {
+            Ok(()) => usable.push(address),
+            Err(reason) => forbidden = Some(reason),
+        }
+    }
+    match (usable.is_empty(), forbidden) {
+        (false, _) => Ok(usable),
+        (true, Some(reason)) => Err(reason.into()),
+        (true, None) => Err(ConnectError::NoAddress(host.to_owned())),
+    }
+}
+
 async fn open(
     host: &str,
     port: u16,
     tls: Option<&Arc<ClientConfig>>,
     allow_private: bool,
 ) -> Result<Box<dyn ByteStream>, ConnectError> {
-    let resolved = tokio::net::lookup_host((host, port)).await;
-    let addresses = resolved.map_err(|error| ConnectError::Resolve(host.to_owned(), error))?;
     let mut last = ConnectError::NoAddress(host.to_owned());
-    for address in addresses {
-        if let Err(forbidden) = guard::check(address.ip(), allow_private) {
-            last = forbidden.into();
-            continue;
-        }
+    for address in resolve(host, port, allow_private).await? {
         match TcpStream::connect(address).await {
             Ok(plain) => return protect(plain, host, tls).await,
             Err(error) => last = ConnectError::Connect(address, error),

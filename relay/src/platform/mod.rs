@@ -7,7 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 mod process;
-pub(crate) use process::{max_files, open_files, resident_bytes, stop_signal, try_lock};
+pub(crate) use process::{
+    give_memory_back, max_files, open_files, reload_signal, resident_bytes, stop_signal, try_lock,
+};
 
 #[cfg(target_os = "linux")]
 mod udp_linux;

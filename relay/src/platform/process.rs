@@ -70,6 +70,58 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// The operator's wish that the configuration is read again.
+#[cfg(unix)]
+pub(crate) struct ReloadSignal(tokio::signal::unix::Signal);
+
+/// Counts from the call on.
+#[cfg(unix)]
+pub(crate) fn reload_signal() -> io::Result<ReloadSignal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(ReloadSignal(signal(SignalKind::hangup())?))
+}
+
+#[cfg(unix)]
+impl ReloadSignal {
+    /// Resolves at the next one.
+    pub(crate) async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            core::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Not offered here.
+#[cfg(not(unix))]
+pub(crate) struct ReloadSignal;
+
+/// Not offered here.
+#[cfg(not(unix))]
+pub(crate) fn reload_signal() -> io::Result<ReloadSignal> {
+    Ok(ReloadSignal)
+}
+
+#[cfg(not(unix))]
+impl ReloadSignal {
+    /// Never.
+    pub(crate) async fn next(&mut self) {
+        core::future::pending::<()>().await;
+    }
+}
+
+/// Gives memory that nobody uses any more back to the system. The C library keeps what a burst needed, in each
+/// thread's share.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "there is no safe way to ask the C library for this")]
+pub(crate) fn give_memory_back() {
+    // SAFETY: takes no pointer, and is safe to call from any thread (malloc_trim(3)).
+    let _ = unsafe { libc::malloc_trim(0) };
+}
+
+/// The allocator of other systems decides by itself.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_memory_back() {}
+
 /// Resolves when the process should stop.
 #[cfg(not(unix))]
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {

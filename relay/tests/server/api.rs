@@ -348,3 +348,56 @@ async fn what_makes_no_sense_is_told_and_changes_nothing() {
     let history = scene.get(&format!("{ALARMS}/{}", scene.id("/")), ALARM).await.body;
     assert_eq!(history["history"].as_array().unwrap().len(), 1, "nothing was done");
 }
+
+#[tokio::test]
+async fn one_token_that_only_waits_keeps_nobody_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = ApiFixture::new(dir.path()).await;
+    let ask = |token: &str, path: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
+            scene.address
+        )
+    };
+    let mut waits = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(scene.address).await.unwrap();
+        stream.write_all(ask(&scene.reads, "/api/v1/alarms?wait=10").as_bytes()).await.unwrap();
+        waits.push(stream);
+    }
+    // Its waits are being answered once it is refused itself.
+    let start = std::time::Instant::now();
+    let refused = loop {
+        let (status, head, _) = send(scene.address, &ask(&scene.reads, "/api/v1/devices")).await;
+        if status == 429 {
+            break head;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "one token may wait 200 times");
+    };
+    assert!(refused.contains("retry-after"), "{refused}");
+    let (status, _, body) = send(scene.address, &ask(&scene.acts, "/api/v1/devices")).await;
+    assert_eq!(status, 200, "{body}");
+    drop(waits);
+}
+
+#[tokio::test]
+async fn metrics_are_not_answered_under_a_name_that_is_none_of_the_relays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut relay = TestRelay::start_with(dir.path(), limits()).await;
+    relay.relay.allow_hosts(vec!["metrics.example".into()]);
+    let address = relay.relay.serve_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    for (host, answered) in [
+        ("evil.example", false),
+        ("127.0.0.1.evil.example:9464", false),
+        ("metrics.example:9464", true),
+        ("localhost", true),
+    ] {
+        for path in ["/metrics", "/healthz"] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let (status, _, body) = send(address, &request).await;
+            assert_eq!(status == 200, answered, "{host} {path}: {status}");
+            assert!(answered || !body.contains("nearhand_"), "{body}");
+        }
+    }
+    relay.relay.stop().await;
+}

@@ -9,6 +9,7 @@
 )]
 
 mod alarms;
+mod alerts;
 mod api;
 mod harness;
 mod peers;

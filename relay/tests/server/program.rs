@@ -135,6 +135,52 @@ fn init_makes_private_files_and_never_two_relays_in_one_place() {
     assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
 }
 
+#[tokio::test]
+async fn a_reload_takes_over_receivers_and_the_log_level_and_names_what_needs_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("relay");
+    let claim = init(&data);
+    let config = std::fs::read_to_string(data.join("relay.toml")).unwrap();
+    let log = dir.path().join("log");
+    let child = Command::new(PROGRAM)
+        .args(["run", "--data", data.to_str().unwrap()])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let address = SocketAddr::new(claim.relay.host.parse().unwrap(), claim.relay.port);
+    let relay = RelayProcess { child, address, key: claim.relay.key };
+    let said = async |words: &str| {
+        let there = || std::fs::read_to_string(&log).unwrap().contains(words).then_some(());
+        crate::harness::eventually(there).await;
+    };
+    said("the relay runs").await;
+    let reload = |text: &str| {
+        std::fs::write(data.join("relay.toml"), text).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    };
+    let secret = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    nearhand_transport::platform::write_private(&data.join("ops.secret"), secret).unwrap();
+    let receiver = |name: &str, file: &str| {
+        format!(
+            "[[receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"https://hooks.example\"\nsecret_file = \"{file}\"\n"
+        )
+    };
+    let good = format!("{config}\n{}", receiver("ops", "ops.secret"));
+    reload(&good.replace("# max_guests = 500", "max_guests = 7"));
+    said("receivers=1").await;
+    said("limits.max_guests").await;
+    said("counts from the next start on").await;
+    // A mistake changes nothing, and the relay runs on.
+    reload("public_host = \"a\"\nnonsense = 1\n");
+    said("all stays as it was").await;
+    reload(&format!("{good}{}", receiver("b", "missing")));
+    said("can't read the secret").await;
+    relay.connect(&key()).await.newcomer().await;
+    let unit = include_str!("../../../packaging/systemd/nearhand-relay.service");
+    assert!(unit.contains("\nExecReload=/bin/kill -HUP $MAINPID\n"));
+}
+
 /// All files below a directory, by their names.
 fn files(dir: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();

@@ -229,6 +229,35 @@ async fn a_private_address_is_not_connected_to_unless_that_is_meant() {
 }
 
 #[tokio::test]
+async fn mail_goes_to_no_private_address_unless_that_is_meant_and_never_to_a_link_local_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mail = |server: &str, more: &str| {
+        let text = format!(
+            "[[receivers]]\nname = \"mail\"\nkind = \"email\"\nserver = \"{server}\"\nport = {port}\nencryption = \"none\"\n\
+             from = \"relay@example.org\"\nto = [\"ops@example.org\"]\n{more}"
+        );
+        senders(dir.path(), &text).remove(0)
+    };
+    let notice = nearhand_relay_core::alarm::test_notice("mail", now(), 7);
+    for (server, more, words) in [
+        ("127.0.0.1", "", "127.0.0.1 is a private address: set allow_private = true"),
+        ("localhost", "", "is a private address"),
+        ("169.254.169.254", "allow_private = true\n", "169.254.169.254 is no address of a receiver"),
+    ] {
+        let outcome = mail(server, more).test(&notice).await;
+        assert!(outcome.answer().contains(words), "{server}: {}", outcome.answer());
+    }
+    assert!(listener.accept().is_err(), "nobody came");
+    let allowed = mail("127.0.0.1", "allow_private = true\n");
+    let sending = tokio::spawn(async move { allowed.test(&notice).await });
+    eventually("the mail server is connected to", async || listener.accept().ok()).await;
+    sending.abort();
+}
+
+#[tokio::test]
 async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
     let dir = tempfile::tempdir().unwrap();
     let (pager, collector) = (
@@ -290,7 +319,7 @@ async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
     listening(mail_port).await;
     let receivers = format!(
         "[[receivers]]\nname = \"log\"\nkind = \"syslog\"\nserver = \"127.0.0.1\"\nport = {log_port}\ntls = false\n\
-         [[receivers]]\nname = \"mail\"\nkind = \"email\"\nserver = \"127.0.0.1\"\nport = {mail_port}\n\
+         [[receivers]]\nname = \"mail\"\nkind = \"email\"\nserver = \"127.0.0.1\"\nport = {mail_port}\nallow_private = true\n\
          encryption = \"none\"\nfrom = \"Relay <relay@example.org>\"\nto = [\"ops@example.org\"]\ndigest_seconds = 2\n\
          retry_seconds = [1, 1, 1, 1, 1, 1, 1, 1]\n"
     );

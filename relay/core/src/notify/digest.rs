@@ -49,13 +49,17 @@ mod tests {
     fn a_critical_alarm_is_sent_at_once_but_a_flood_of_them_in_few_messages() {
         let mild = waiting(Severity::Error, 1_000);
         assert_eq!(ready(&[], MINUTE, None), None);
-        assert_eq!(ready(&[mild.clone()], MINUTE, None), Some(UnixMillis(61_000)), "collected");
+        assert_eq!(ready(core::slice::from_ref(&mild), MINUTE, None), Some(UnixMillis(61_000)), "collected");
         let flood = vec![mild.clone(); 5_000];
         assert_eq!(ready(&flood, MINUTE, None), Some(UnixMillis(61_000)), "many are no reason to hurry");
         let bad = waiting(Severity::Critical, 5_000);
         assert_eq!(ready(&[mild.clone(), bad.clone()], MINUTE, None), Some(UnixMillis(1_000)), "at once");
         let sent = Some(UnixMillis(4_000));
-        assert_eq!(ready(&[bad.clone()], MINUTE, sent), Some(UnixMillis(14_000)), "not a message for each");
+        assert_eq!(
+            ready(core::slice::from_ref(&bad), MINUTE, sent),
+            Some(UnixMillis(14_000)),
+            "not a message for each"
+        );
         let failed = PendingDelivery { attempts: 1, due: UnixMillis(90_000), ..mild };
         assert_eq!(ready(&[bad, failed], MINUTE, None), Some(UnixMillis(90_000)), "the server is down");
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::problem::ApiProblem;
+use super::shares::RequestShares;
 use crate::control::ControlPlane;
 use crate::token::KnownToken;
 
@@ -21,6 +22,7 @@ use crate::token::KnownToken;
 pub(super) struct ApiState {
     pub(super) control: Arc<ControlPlane>,
     pub(super) room: Arc<Semaphore>,
+    pub(super) shares: RequestShares,
 }
 
 /// The program that sent the request, known by its token.

@@ -6,6 +6,7 @@
 mod alarms;
 mod answer;
 mod problem;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +21,15 @@ use tokio::sync::Semaphore;
 
 use self::answer::{Answer, ApiState, TokenHolder, json, now};
 use self::problem::ApiProblem;
+use self::shares::{NoShare, RequestShares};
 use crate::control::ControlPlane;
 use crate::metrics::MetricFamily;
 use crate::token::{KnownToken, TokenHash, TokenRight};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Requests that are answered at once; a wait for news counts.
-const ABREAST: usize = 128;
+/// Requests whose token is being looked up.
+const ASKING: usize = 128;
 /// How long a request may take, its body and a wait for news with it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The description of all this.
@@ -35,7 +37,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// All routes, under `/api/v1`.
 pub(super) fn router(control: Arc<ControlPlane>) -> Router {
-    let api = ApiState { control, room: Arc::new(Semaphore::new(ABREAST)) };
+    let api = ApiState { control, room: Arc::new(Semaphore::new(ASKING)), shares: RequestShares::default() };
     let behind_token = Router::new()
         .route("/api/v1/devices", get(alarms::devices))
         .route("/api/v1/alarms", get(alarms::list))
@@ -60,8 +62,15 @@ pub(super) fn router(control: Arc<ControlPlane>) -> Router {
 
 /// Lets in who has a token that allows what they want.
 async fn admit(State(api): State<ApiState>, mut request: Request, next: Next) -> Answer {
-    let _room = api.room.try_acquire().map_err(|_| ApiProblem::busy())?;
-    let known = known(&api, request.headers()).await?;
+    let known = {
+        let _room = api.room.try_acquire().map_err(|_| ApiProblem::busy())?;
+        known(&api, request.headers()).await?
+    };
+    // A wait for news counts as long as it waits.
+    let _share = api.shares.take(&known.name).map_err(|reason| match reason {
+        NoShare::Token => ApiProblem::share_used_up(),
+        NoShare::Relay => ApiProblem::busy(),
+    })?;
     // What only looks is a GET; the router refuses other methods.
     let needs = if request.method().is_safe() { TokenRight::Read } else { TokenRight::Act };
     if known.may < needs {

@@ -24,6 +24,13 @@ impl ApiProblem {
         Self { status, detail: detail.into(), retry: None }
     }
 
+    /// One token has too much at once; others are answered.
+    pub(super) fn share_used_up() -> Self {
+        let detail =
+            "too many requests of this token are being answered, waits for news among them: end some first";
+        Self { retry: Some(RETRY), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
     /// Too much at once.
     pub(super) fn busy() -> Self {
         let detail = "too many requests are being answered: try again";

@@ -4,6 +4,7 @@ mod names;
 mod outbox;
 mod outlet;
 mod read;
+mod records;
 mod rows;
 mod transaction;
 mod write;
