@@ -55,7 +55,7 @@ pub enum AlarmProbe {
 /// Which sensors each probe tells.
 const TELLS: [(AlarmProbe, &[&str]); 21] = [
     (AlarmProbe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
-    (AlarmProbe::Memory, &["memory.available", "swap.used", "oom.kills"]),
+    (AlarmProbe::Memory, &["memory.available", "swap.used", "swap.short", "oom.kills"]),
     (AlarmProbe::Pressure, &["memory.pressure"]),
     (AlarmProbe::Mounts, &["disk.used", "disk.free", "disk.inodes", "disk.read-only"]),
     (AlarmProbe::Raid, &["raid.missing"]),

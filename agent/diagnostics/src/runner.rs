@@ -14,7 +14,7 @@ use nearhand_report::model::{Area, Finding, Report};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::diagnosis::{DiagnosticCheck, checks, judge};
+use super::diagnosis::{DiagnosticCheck, checks, judge, sources};
 use super::facts::child::SystemPrograms;
 use super::facts::probe::ProbeTargets;
 use super::facts::root::SystemRoot;
@@ -198,7 +198,7 @@ impl DiagnosticRun {
     fn sources(&self) -> Vec<FactSource> {
         let head = [FactSource::Machine, FactSource::Release];
         let needed: HashSet<FactSource> =
-            self.waiting.iter().flat_map(|check| check.needs).copied().chain(head).collect();
+            self.waiting.iter().flat_map(|check| sources(check)).chain(head).collect();
         FactSource::ALL.iter().copied().filter(|source| needed.contains(source)).collect()
     }
 
@@ -217,7 +217,7 @@ impl DiagnosticRun {
         let (ready, waiting) = self
             .waiting
             .iter()
-            .partition(|check| check.needs.iter().all(|source| self.took.contains_key(source)));
+            .partition(|check| sources(check).all(|source| self.took.contains_key(&source)));
         self.waiting = waiting;
         let ready: Vec<&'static DiagnosticCheck> = ready;
         for check in ready {
@@ -320,7 +320,7 @@ mod tests {
             match source {
                 FactSource::Memory => Ok(SourceFacts::Memory(Box::new(MemoryUse {
                     total: 100,
-                    available: 50,
+                    available: Some(50),
                     ..MemoryUse::default()
                 }))),
                 _ => Err(MissingFact::Absent("x".to_owned())),

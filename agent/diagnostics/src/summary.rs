@@ -164,8 +164,14 @@ fn disk_usage(facts: &MachineFacts) -> Option<Chart> {
 fn memory(facts: &MachineFacts) -> Option<Chart> {
     let memory = facts.memory.as_ref().ok()?;
     let used = |total: u64, free: u64| scaled(total.saturating_sub(free), GIGA);
-    let mut points =
-        vec![("Memory".to_owned(), used(memory.total, memory.available), Some(scaled(memory.total, GIGA)))];
+    let available = memory.available.into_iter();
+    let mut points: Vec<_> = available
+        .map(|free| ("Memory".to_owned(), used(memory.total, free), Some(scaled(memory.total, GIGA))))
+        .collect();
+    if let Some(group) = &memory.group {
+        let limit = Some(scaled(group.limit, GIGA));
+        points.push((format!("Control group {}", group.path), scaled(group.used, GIGA), limit));
+    }
     if memory.swap_total > 0 {
         let limit = Some(scaled(memory.swap_total, GIGA));
         points.push(("Swap".to_owned(), used(memory.swap_total, memory.swap_free), limit));
@@ -235,7 +241,7 @@ mod tests {
         };
         facts.mounts = Ok(MountedFileSystems { local: vec![mount], ..MountedFileSystems::default() });
         facts.memory =
-            Ok(MemoryUse { total: 8_000_000_000, available: 4_000_000_000, ..MemoryUse::default() });
+            Ok(MemoryUse { total: 8_000_000_000, available: Some(4_000_000_000), ..MemoryUse::default() });
         facts.packages = Ok(InstalledPackages {
             installed: BTreeMap::from([("bash\u{202e}".to_owned(), "5.2".to_owned())]),
             ..InstalledPackages::default()

@@ -99,7 +99,7 @@ pub const LOG_LINES: &str = "log.lines";
 pub const SERVICE_FAILED: &str = "service.failed";
 
 /// Every sensor there is.
-pub static CATALOGUE: [SensorSpec; 33] = [
+pub static CATALOGUE: [SensorSpec; 34] = [
     gauge("cpu.busy", Percent, "", 10, "CPU usage"),
     gauge("cpu.iowait", Percent, "", 10, "share of the time that the CPU waited for disks (iowait)"),
     gauge("load.per-core", Count, "", 30, "15-minute load average per processor"),
@@ -112,6 +112,7 @@ pub static CATALOGUE: [SensorSpec; 33] = [
         "share of the last minute in which all programs waited for memory",
     ),
     gauge("swap.used", Percent, "", 30, "used swap"),
+    gauge("swap.short", Percent, "", 30, "used swap while less than 10 % of memory is available, else 0"),
     shaped(gauge("oom.kills", Count, "", 10, "programs killed because memory ran out"), SensorShape::Counter),
     gauge("disk.used", Percent, "mount point", 10, "used disk space"),
     gauge("disk.free", Bytes, "mount point", 10, "free disk space for users"),

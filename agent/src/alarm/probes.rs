@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use nearhand_rules::rule::{AlarmRule, LogPattern, LogSource};
 use nearhand_rules::{RuleSet, SensorReading};
-use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,6 +21,7 @@ use super::readings;
 use super::sampler::{AlarmNotes, context};
 use crate::alarm::clock::AlarmClocks;
 use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
+use nearhand_diagnostics::facts::journal::{JournalEntry, JournalLines};
 use nearhand_diagnostics::facts::probe::echo;
 use nearhand_diagnostics::facts::{
     self, CollectContext, Fact, FactSource, MissingFact, SourceFacts, UnitChange, UnitWatch,
@@ -35,8 +35,6 @@ const AGAIN: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Echoes to the gateway at each reading.
 const ECHOES: u32 = 5;
-/// Longest line of the journal that is looked at, in bytes.
-const LONGEST_ENTRY: usize = 64 * 1024;
 
 /// Lines of the journal that a rule waits for.
 #[derive(Clone, Debug)]
@@ -246,16 +244,6 @@ fn counts(restarts: &BTreeMap<String, u32>) -> Vec<(String, f64)> {
     restarts.iter().map(|(name, count)| (name.clone(), f64::from(*count))).collect()
 }
 
-#[derive(Deserialize)]
-struct JournalLine {
-    #[serde(rename = "MESSAGE")]
-    message: Option<serde_json::Value>,
-    #[serde(rename = "_SYSTEMD_UNIT")]
-    unit: Option<String>,
-    #[serde(rename = "__CURSOR")]
-    cursor: Option<String>,
-}
-
 /// Follows the journal from where it was.
 async fn journal(
     context: Arc<CollectContext>,
@@ -285,9 +273,11 @@ async fn follow_journal(
         None => "--lines=0".to_owned(),
     };
     let fields = "--output-fields=MESSAGE,_SYSTEMD_UNIT";
-    let mut running = context.programs.start("journalctl", &["-f", "-q", "-o", "json", &from, fields])?;
+    // With --all, long fields come as they are and not as null.
+    let arguments = ["-f", "-q", "-o", "json", "--all", &from, fields];
+    let mut running = context.programs.start("journalctl", &arguments)?;
     let mut beat = interval_at(Instant::now(), HEARTBEAT);
-    let mut line = Vec::new();
+    let mut lines = JournalLines::default();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = tokio::select! {
@@ -306,17 +296,11 @@ async fn follow_journal(
             return Err(MissingFact::failed("journalctl", "it ended"));
         }
         let mut found: BTreeMap<&str, f64> = BTreeMap::new();
-        for byte in buffer.get(..read).unwrap_or_default() {
-            if *byte != b'\n' {
-                if line.len() < LONGEST_ENTRY {
-                    line.push(*byte);
-                }
-                continue;
-            }
-            for rule in fitting(&core::mem::take(&mut line), entries, cursor) {
+        lines.push(buffer.get(..read).unwrap_or_default(), |entry| {
+            for rule in fitting(entry, entries, cursor) {
                 *found.entry(rule).or_default() += 1.0;
             }
-        }
+        });
         if !found.is_empty() {
             let values = found.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
             let reading =
@@ -332,20 +316,11 @@ async fn follow_journal(
 }
 
 /// Rules that an entry fits.
-fn fitting<'a>(line: &[u8], entries: &'a [JournalRule], cursor: &mut Option<String>) -> Vec<&'a str> {
-    let Ok(entry) = serde_json::from_slice::<JournalLine>(line) else { return Vec::new() };
+fn fitting<'a>(entry: JournalEntry, entries: &'a [JournalRule], cursor: &mut Option<String>) -> Vec<&'a str> {
     if entry.cursor.is_some() {
         *cursor = entry.cursor;
     }
-    let message = match entry.message {
-        Some(serde_json::Value::String(text)) => text,
-        // What isn't UTF-8 comes as numbers.
-        Some(serde_json::Value::Array(bytes)) => {
-            let bytes: Vec<u8> = bytes.iter().filter_map(|b| u8::try_from(b.as_u64()?).ok()).collect();
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        _ => return Vec::new(),
-    };
+    let Some(message) = entry.message else { return Vec::new() };
     let fits = |wanted: &&JournalRule| {
         wanted.unit.as_ref().is_none_or(|unit| entry.unit.as_ref() == Some(unit))
             && wanted.pattern.is_match(&message)
@@ -374,11 +349,21 @@ mod tests {
     fn entries_are_told_apart_by_unit_and_pattern() {
         let entries = wanted().journal;
         let mut cursor = None;
-        let mut fit = |text: &str| fitting(text.as_bytes(), &entries, &mut cursor).join(" ");
+        let mut fit = |text: &str| match JournalEntry::parse(text.as_bytes()) {
+            Some(entry) => fitting(entry, &entries, &mut cursor).join(" "),
+            None => String::new(),
+        };
         assert_eq!(fit(r#"{"MESSAGE":"I/O error, dev sda","__CURSOR":"c1"}"#), "io");
         assert_eq!(fit(r#"{"MESSAGE":"GET / 503","_SYSTEMD_UNIT":"web.service"}"#), "web");
         assert_eq!(fit(r#"{"MESSAGE":"GET / 503","_SYSTEMD_UNIT":"other.service"}"#), "");
         assert_eq!(fit(r#"{"MESSAGE":[73,47,79,32,101,114,114,111,114]}"#), "io");
+        let long = format!(r#"{{"MESSAGE":"{}I/O error","__CURSOR":"c1"}}"#, "x".repeat(6000));
+        assert_eq!(fit(&long), "io");
+        assert_eq!(
+            fit(r#"{"MESSAGE":["first","I/O error"],"_SYSTEMD_UNIT":["a.service","a.service"]}"#),
+            "io"
+        );
+        assert_eq!(fit(r#"{"MESSAGE":null,"__CURSOR":"c1"}"#), "");
         assert_eq!(fit("not json"), "");
         assert_eq!(cursor.as_deref(), Some("c1"));
     }
@@ -402,7 +387,9 @@ mod tests {
     async fn the_journal_is_followed_line_by_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journalctl");
-        let script = "#!/bin/sh\necho '{\"MESSAGE\":\"I/O error 1\",\"__CURSOR\":\"a\"}'\n\
+        // As journalctl: a long field is null unless it is asked for all.
+        let script = "#!/bin/sh\ncase \"$*\" in *--all*) ;; *) echo '{\"MESSAGE\":null}'; exec sleep 1000;; esac\n\
+            echo '{\"MESSAGE\":\"I/O error 1\",\"__CURSOR\":\"a\"}'\n\
             printf '{\"MESSAGE\":\"I/O er'; printf 'ror 2\"}\\n{\"MESSAGE\":\"fine\"}\\n'\nexec sleep 1000\n";
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();

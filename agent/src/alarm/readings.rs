@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nearhand_rules::SensorReading;
 
 use nearhand_diagnostics::facts::SourceFacts;
-use nearhand_diagnostics::facts::load::{MemoryUse, SystemActivity};
+use nearhand_diagnostics::facts::load::{MemoryGroup, MemoryUse, SystemActivity};
 use nearhand_diagnostics::facts::network::DnsServer;
 use nearhand_diagnostics::facts::storage::{MountedFileSystem, SmartDisk};
 
@@ -82,13 +82,23 @@ pub(crate) fn readings(gathered: &SourceFacts) -> Vec<SensorReading> {
     }
 }
 
+/// Percent of available memory below which swap matters, as in the check `memory.swap`.
+const MEMORY_SHORT_PERCENT: f64 = 10.0;
+
 fn memory(memory: &MemoryUse) -> Vec<SensorReading> {
-    let available =
-        share(memory.available, memory.total).map(|value| SensorReading::one("memory.available", value));
-    let swap = share(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total)
-        .map(|value| SensorReading::one("swap.used", value));
-    let kills = memory.oom_kills.map(|kills| SensorReading::one("oom.kills", number(kills)));
-    [available, swap, kills].into_iter().flatten().collect()
+    // The tighter of the machine and of the control group that this program is in.
+    let group = memory.group.as_ref().map(MemoryGroup::available_percent);
+    let left = [memory.available_percent(), group].into_iter().flatten().reduce(f64::min);
+    let used = memory.swap_percent();
+    let is_short = left.is_none_or(|left| left < MEMORY_SHORT_PERCENT);
+    let one = |sensor: &str, value: Option<f64>| value.map(|value| SensorReading::one(sensor, value));
+    let told = [
+        one("memory.available", left),
+        one("swap.used", used),
+        one("swap.short", used.map(|used| if is_short { used } else { 0.0 })),
+        one("oom.kills", memory.oom_kills.map(number)),
+    ];
+    told.into_iter().flatten().collect()
 }
 
 /// Full is when users can write no more: what is kept for root counts neither as free nor as room.
@@ -170,9 +180,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_gives_no_reading() {
-        let told = memory(&MemoryUse { total: 200, available: 50, ..MemoryUse::default() });
+        let told = memory(&MemoryUse { total: 200, available: Some(50), ..MemoryUse::default() });
         assert_eq!(value(&told, "memory.available", ""), Some(25.0));
-        assert_eq!(value(&told, "swap.used", ""), None);
+        assert_eq!((value(&told, "swap.used", ""), value(&told, "swap.short", "")), (None, None));
+        let unknown = memory(&MemoryUse { total: 200, available: None, ..MemoryUse::default() });
+        assert_eq!(value(&unknown, "memory.available", ""), None);
         let sensors = vec![
             TemperatureSensor { name: "a".into(), celsius: 97.0, critical: Some(100.0) },
             TemperatureSensor { name: "b".into(), celsius: 97.0, critical: None },
@@ -181,6 +193,26 @@ mod tests {
         assert_eq!(
             (value(&told, "temperature.margin", "a"), value(&told, "temperature.margin", "b")),
             (Some(3.0), None)
+        );
+    }
+
+    #[test]
+    fn a_full_swap_is_read_as_short_only_where_memory_is() {
+        let of = |available| MemoryUse {
+            total: 1000,
+            available: Some(available),
+            swap_total: 1000,
+            swap_free: 10,
+            ..MemoryUse::default()
+        };
+        let told = memory(&of(660));
+        assert_eq!((value(&told, "swap.used", ""), value(&told, "swap.short", "")), (Some(99.0), Some(0.0)));
+        assert_eq!(value(&memory(&of(99)), "swap.short", ""), Some(99.0));
+        let group = MemoryGroup { path: "/".into(), limit: 100, used: 95, oom_kills: None };
+        let told = memory(&MemoryUse { group: Some(group), ..of(660) });
+        assert_eq!(
+            (value(&told, "memory.available", ""), value(&told, "swap.short", "")),
+            (Some(5.0), Some(99.0))
         );
     }
 

@@ -4,7 +4,7 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
 use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
-use super::show::{count, share};
+use super::show::{count, percent, share};
 use crate::facts::{FactSource, MachineFacts};
 
 /// 15-minute load average per processor (alarm rules: warning 2).
@@ -27,8 +27,16 @@ const PRESSURE_WARN_PERCENT: f64 = 60.0;
 /// Percent of the best frequency below which the ceiling is a throttle and no saving.
 const CEILING_WARN_PERCENT: f64 = 50.0;
 
-/// Slow-downs for heat since the start that are more than a moment's.
-const THROTTLE_WARN_EVENTS: u64 = 100;
+/// Slow-downs for heat a day that are more than a moment's: a machine that is up for months counts some each day.
+const THROTTLE_WARN_A_DAY: u64 = 100;
+
+/// Percent of the periods in which a control group's time was used up (CPUThrottlingHigh of kubernetes-mixin: 25).
+const QUOTA_WARN_PERCENT: f64 = 25.0;
+
+/// Periods below which that percentage means nothing.
+const QUOTA_PERIODS_ENOUGH: u64 = 4;
+
+const DAY_SECONDS: u64 = 86_400;
 
 pub(super) const CHECKS: &[DiagnosticCheck] = &[
     DiagnosticCheck {
@@ -86,9 +94,9 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Throttling],
-        what: "A CPU that is too hot, or limited to a low frequency, is throttled and slow.",
-        source: "/sys/devices/system/cpu/*/thermal_throttle, cpufreq",
-        thresholds: "warn if the highest allowed frequency is below 50 % or from 100 slow-downs for heat since the start",
+        what: "A CPU that is too hot, limited to a low frequency, or limited by a control group, is throttled and slow.",
+        source: "/sys/devices/system/cpu/*/thermal_throttle, cpufreq, cpu.max and cpu.stat of control groups, over 1 s",
+        thresholds: "warn if the highest allowed frequency is below 50 %, from 100 slow-downs for heat a day since the start, or if a control group's time is used up in 25 % of its periods; info if slowed for heat at this moment",
         judge: throttling,
     },
 ];
@@ -176,18 +184,38 @@ fn throttling(facts: &MachineFacts) -> CheckVerdict {
     let throttling = facts.throttling.as_ref()?;
     let low = throttling.ceiling_percent.is_some_and(|percent| percent < CEILING_WARN_PERCENT);
     let heat = throttling.thermal_events.unwrap_or(0);
+    let often = heat / (throttling.uptime_seconds / DAY_SECONDS).max(1) >= THROTTLE_WARN_A_DAY;
+    let used_up = throttling.quota.as_ref().map(|quota| (quota, percent(quota.throttled, quota.periods)));
+    let limited = used_up
+        .filter(|(quota, share)| quota.periods >= QUOTA_PERIODS_ENOUGH && *share >= QUOTA_WARN_PERCENT);
     let draft = if low {
         FindingDraft::warn("CPU throttled: the frequency is limited to a low value")
             .fix("Check power profile (powerprofilesctl get), power supply and battery: some machines slow down on a weak charger.")
-    } else if heat >= THROTTLE_WARN_EVENTS {
+    } else if often {
         FindingDraft::warn("CPU throttled because of heat")
             .fix("Clean fans and air vents; see the check hardware.temperature under load.")
+    } else if let Some((quota, _)) = limited {
+        FindingDraft::warn(format!("CPU throttled: its control group may use {:.1} processors", quota.processors))
+            .fix("Raise the limit where the container or service is set up (CPUQuota=, --cpus, resources.limits.cpu), or give it less to do.")
+    } else if throttling.recent_events.unwrap_or(0) > 0 {
+        FindingDraft::info("CPU is slowed for heat at this moment").fix(
+            "If the machine stays slow: clean fans and air vents, and see the check hardware.temperature.",
+        )
     } else {
         FindingDraft::ok("CPU is not throttled")
     };
     draft
         .maybe("Highest allowed frequency", throttling.ceiling_percent.map(share))
         .maybe("Slow-downs for heat since the start", throttling.thermal_events)
+        .maybe("Slow-downs while watched", throttling.recent_events)
         .maybe("Governor", throttling.governor.as_ref())
+        .maybe(
+            "Limit of the control group",
+            used_up.map(|(quota, _)| format!("{:.2} processors", quota.processors)),
+        )
+        .maybe(
+            "Time used up",
+            used_up.map(|(quota, part)| format!("in {} of {} periods", share(part), quota.periods)),
+        )
         .alone()
 }

@@ -55,7 +55,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         set: CheckSet::Quick,
         needs: &[FactSource::Machine],
         what: "Whether the system runs on physical hardware, in a virtual machine or in a container.",
-        source: "/sys/class/dmi, /proc/cpuinfo, container marks",
+        source: "/sys/class/dmi, /proc/cpuinfo; containers as systemd-detect-virt does",
         thresholds: "information only",
         judge: virtualisation,
     },
@@ -150,11 +150,18 @@ fn firmware_age(facts: &MachineFacts) -> CheckVerdict {
 
 fn virtualisation(facts: &MachineFacts) -> CheckVerdict {
     let machine = facts.machine.as_ref()?;
-    match &machine.virtualisation {
-        Some(name) => {
-            FindingDraft::info(format!("Runs on {name}")).fact("Hypervisor or container", name).alone()
-        }
-        None => FindingDraft::info("Runs on physical hardware").alone(),
+    match (&machine.container, &machine.virtualisation) {
+        (Some(name), _) => FindingDraft::info(match name.as_str() {
+            "container" => "Runs in a container".to_owned(),
+            name => format!("Runs in a container ({name})"),
+        })
+        .fact("Container", name)
+        .because(
+            "Its host decides about hardware, kernel, clock and packet filter; such checks are skipped here.",
+        )
+        .alone(),
+        (None, Some(name)) => FindingDraft::info(format!("Runs on {name}")).fact("Hypervisor", name).alone(),
+        (None, None) => FindingDraft::info("Runs on physical hardware").alone(),
     }
 }
 
@@ -176,6 +183,7 @@ fn battery(facts: &MachineFacts) -> CheckVerdict {
                 (FindingStatus::Fail | FindingStatus::Warn, Some(health)) => {
                     format!("Battery {} is worn: {} of its design capacity left", battery.name, share(health))
                 }
+                (FindingStatus::Info, _) => format!("Battery {} does not tell how worn it is", battery.name),
                 _ => format!("Battery {} is healthy", battery.name),
             };
             FindingDraft::new(status, title)

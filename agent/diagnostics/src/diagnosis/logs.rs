@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         set: CheckSet::Full,
         needs: &[FactSource::Journal],
         what: "Errors in the journal since the start, grouped.",
-        source: "journalctl -o json -p err (numbers and secrets taken out)",
+        source: "journalctl -o json --all -p err (numbers and secrets taken out; of long entries the beginning)",
         thresholds: "warn from 100 of one kind; info below",
         judge: errors,
     },
@@ -110,9 +110,13 @@ fn unclean_boots(facts: &MachineFacts) -> CheckVerdict {
 
 fn errors(facts: &MachineFacts) -> CheckVerdict {
     let journal = facts.journal.as_ref()?;
-    let note = if journal.restricted { "own entries only; run as root for all" } else { "all entries" };
+    let mut note =
+        if journal.restricted { "own entries only; run as root for all" } else { "all entries" }.to_owned();
+    if journal.cut {
+        note.push_str(&format!(" (only the newest {}; older ones are not counted)", journal.entries));
+    }
     if journal.programs.is_empty() {
-        return FindingDraft::ok("No errors were logged since the start").fact("Seen", note).alone();
+        return FindingDraft::ok("No errors were logged since the start").fact("Seen", &note).alone();
     }
     Ok(journal
         .programs
@@ -130,7 +134,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
                 .on(format!("{}: {}", group.source, group.pattern))
                 .fact("Times", group.count)
                 .fact("Message", &group.pattern)
-                .fact("Seen", note)
+                .fact("Seen", &note)
                 .fix(format!("See them: journalctl -b -p err -t '{}'", group.source))
         })
         .collect())

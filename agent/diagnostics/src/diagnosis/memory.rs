@@ -4,7 +4,7 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, FindingStatus};
 
 use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
-use super::show::{bytes, percent, share};
+use super::show::{bytes, share};
 use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Percent that is still available (alarm rules: warning below 10, critical below 5).
@@ -26,18 +26,18 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         set: CheckSet::Quick,
         needs: &[FactSource::Memory],
         what: "Memory that is available to programs.",
-        source: "/proc/meminfo",
-        thresholds: "warn below 10 %, fail below 5 %",
+        source: "/proc/meminfo, ZFS's arcstats, limits of control groups",
+        thresholds: "warn below 10 % of the machine's or of a control group's limit, fail below 5 %",
         judge: available,
     },
     DiagnosticCheck {
         id: "memory.swap",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[FactSource::Memory],
+        needs: &[FactSource::Memory, FactSource::Pressure],
         what: "Swap usage: a full swap and full memory end in out of memory.",
-        source: "/proc/meminfo",
-        thresholds: "warn from 90 % in use, fail from 98 %",
+        source: "/proc/meminfo, /proc/pressure/memory",
+        thresholds: "warn from 90 % in use, fail from 98 %, while memory is short (below 10 % available, or pressure from 10 %); info otherwise",
         judge: swap,
     },
     DiagnosticCheck {
@@ -74,7 +74,37 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
 
 fn available(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
-    let left = percent(memory.available, memory.total);
+    let mut drafts = Vec::new();
+    // The group at the root is the container's own; what its host has is not for it.
+    let is_container = memory.group.as_ref().is_some_and(|group| group.path == "/");
+    if !is_container {
+        let (Some(available), Some(left)) = (memory.available, memory.available_percent()) else {
+            return Err(MissingFact::Absent("the line MemAvailable or MemFree of /proc/meminfo".to_owned()));
+        };
+        let draft = room(left, available, "")
+            .fact("Total", bytes(memory.total))
+            .maybe("Cache of ZFS, given back when needed", some_bytes(memory.reclaimable_arc))
+            .maybe("Set aside as huge pages", some_bytes(memory.huge_pages))
+            .maybe("Estimated", memory.estimated.then_some("the kernel doesn't tell what is available"));
+        drafts.push(draft.fix("See which programs take most (check processes.memory); close or restart them. If it comes back, add memory."));
+    }
+    if let Some(group) = &memory.group {
+        let place = if group.path == "/" {
+            "this container".to_owned()
+        } else {
+            format!("control group {}", group.path)
+        };
+        let draft = room(group.available_percent(), group.available(), &format!(" in {place}"))
+            .on(place)
+            .fact("Limit", bytes(group.limit))
+            .fact("In use", bytes(group.used))
+            .fact("Memory of the machine", bytes(memory.total));
+        drafts.push(draft.fix("See which programs take most (check processes.memory), or raise the limit where the container or service is set up."));
+    }
+    Ok(drafts)
+}
+
+fn room(left: f64, available: u64, place: &str) -> FindingDraft {
     let status = if left < AVAILABLE_FAIL_PERCENT {
         FindingStatus::Fail
     } else if left < AVAILABLE_WARN_PERCENT {
@@ -83,30 +113,45 @@ fn available(facts: &MachineFacts) -> CheckVerdict {
         FindingStatus::Ok
     };
     let title = match status {
-        FindingStatus::Ok => format!("Memory is sufficient: {} available", bytes(memory.available)),
-        _ => format!("Low memory: {} available", bytes(memory.available)),
+        FindingStatus::Ok => format!("Memory is sufficient: {} available{place}", bytes(available)),
+        _ => format!("Low memory: {} available{place}", bytes(available)),
     };
-    FindingDraft::new(status, title)
-        .fact("Available", share(left))
-        .fact("Available bytes", bytes(memory.available))
-        .fact("Total", bytes(memory.total))
-        .fix("See which programs take most (check processes.memory); close or restart them. If it comes back, add memory.")
-        .alone()
+    FindingDraft::new(status, title).fact("Available", share(left)).fact("Available bytes", bytes(available))
 }
 
+fn some_bytes(count: u64) -> Option<String> {
+    (count > 0).then(|| bytes(count))
+}
+
+/// A full swap alone is no harm: what nobody has asked for in weeks lies there. It is, where memory is short as well.
 fn swap(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
-    if memory.swap_total == 0 {
+    let Some(used) = memory.swap_percent() else {
         return FindingDraft::info("No swap configured")
             .because("Without swap the kernel kills programs as soon as memory runs out (out of memory).")
             .alone();
-    }
-    let used = percent(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total);
-    let status = ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT);
-    let title = if status == FindingStatus::Ok { "Swap usage is normal" } else { "Swap is almost full" };
-    FindingDraft::new(status, title)
+    };
+    let stalled = facts.pressure.as_ref().ok().map(|pressure| {
+        let [_, minute, _] = pressure.memory.full;
+        minute
+    });
+    let left = memory.available_percent();
+    let is_short = left.is_some_and(|left| left < AVAILABLE_WARN_PERCENT)
+        || stalled.is_some_and(|minute| minute >= PRESSURE_WARN_PERCENT)
+        // Nothing tells: a full swap is then the only sign.
+        || (left.is_none() && stalled.is_none());
+    let draft = match ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT) {
+        FindingStatus::Ok => FindingDraft::ok("Swap usage is normal"),
+        status if is_short => FindingDraft::new(status, "Swap is almost full and memory is short"),
+        _ => FindingDraft::info("Swap is almost full, and memory is not short").because(
+            "What lies in swap isn't asked for now. If memory becomes short, there is no room to move more.",
+        ),
+    };
+    draft
         .fact("In use", share(used))
         .fact("Size", bytes(memory.swap_total))
+        .maybe("Memory available", left.map(share))
+        .maybe("All work stalled for memory, last minute", stalled.map(share))
         .fix("Close or restart the programs that take most memory (check processes.memory), or add memory.")
         .alone()
 }

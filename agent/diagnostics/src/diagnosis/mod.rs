@@ -5,6 +5,7 @@
 //! to the rule that uses them; where they are the alarm rules' defaults too, the constant says so, and both agree.
 
 mod check;
+mod container;
 mod cpu;
 mod disks;
 mod hardware;
@@ -21,7 +22,7 @@ mod updates;
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, FindingStatus};
 
-use super::facts::{MachineFacts, MissingFact};
+use super::facts::{FactSource, MachineFacts, MissingFact};
 use check::{FindingDraft, TEXT_LIMIT};
 
 pub use check::DiagnosticCheck;
@@ -52,8 +53,18 @@ pub fn checks() -> impl Iterator<Item = &'static DiagnosticCheck> {
     .flatten()
 }
 
+/// The sources that must have been asked before a check is judged.
+pub(crate) fn sources(check: &DiagnosticCheck) -> impl Iterator<Item = FactSource> {
+    // Whether this is a container is part of what the machine is.
+    let machine = container::is_hosts(check.id).then_some(FactSource::Machine);
+    check.needs.iter().copied().chain(machine)
+}
+
 /// What a check says about the facts: at least one finding, worst first. `ms` is what finding out took.
 pub(crate) fn judge(check: &DiagnosticCheck, facts: &MachineFacts, ms: u64) -> Vec<Finding> {
+    if let Some(missing) = container::not_here(check.id, facts) {
+        return vec![skipped(check, &missing, ms)];
+    }
     let mut drafts = match (check.judge)(facts) {
         Ok(drafts) => drafts,
         Err(missing) => return vec![skipped(check, &missing, ms)],

@@ -225,9 +225,14 @@ fn descriptors(facts: &MachineFacts) -> CheckVerdict {
         );
     }
     if drafts.is_empty() {
-        return FindingDraft::ok("No program is close to its limit of open files")
+        let title = match found.unseen {
+            0 => "No program is close to its limit of open files",
+            _ => "No program of this user is close to its limit of open files",
+        };
+        return FindingDraft::ok(title)
             .fact("Open in the system", found.open)
             .fact("Processes looked at", found.counted)
+            .maybe("Not looked at (of other users)", (found.unseen > 0).then_some(found.unseen))
             .alone();
     }
     Ok(drafts)

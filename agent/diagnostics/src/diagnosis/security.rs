@@ -31,6 +31,9 @@ const RISKY_PORTS: [(u16, &str); 14] = [
 /// can't be told from a service, so these ports are not listed.
 const LENT_PORTS: core::ops::RangeInclusive<u16> = 32_768..=60_999;
 
+/// Settings of `Match` blocks that are shown.
+const BLOCKS_SHOWN: usize = 12;
+
 /// Administrators above which somebody should ask why.
 const ADMINS_INFO: usize = 5;
 
@@ -42,7 +45,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         needs: &[FactSource::Firewall, FactSource::Machine],
         what: "A firewall keeps others from services that are meant for this machine only.",
         source: "ufw.conf, firewalld, nft -j list ruleset, iptables-save",
-        thresholds: "warn if none is active; info in a container or if that can't be told",
+        thresholds: "warn if a stranger's connection gets in (rules that only ban, count or serve guests don't stop it); info in a container or if that can't be told",
         judge: firewall,
     },
     DiagnosticCheck {
@@ -131,8 +134,8 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         set: CheckSet::Quick,
         needs: &[FactSource::Sshd],
         what: "Settings of the SSH server that let attackers guess passwords.",
-        source: "/etc/ssh/sshd_config, sshd_config.d",
-        thresholds: "fail for empty passwords, warn for root by password, info for passwords",
+        source: "/etc/ssh/sshd_config with its includes; Match blocks apart",
+        thresholds: "fail for empty passwords, warn for root by password or empty passwords in a Match block, info for passwords",
         judge: sshd,
     },
     DiagnosticCheck {
@@ -162,6 +165,10 @@ fn firewall(facts: &MachineFacts) -> CheckVerdict {
             .fix("Run as root, on a machine that has nft or iptables: only they can list the kernel's rules.")
     };
     draft
+        .maybe(
+            "Rules that are there",
+            firewall.passing.then_some("they ban, count or serve guests; strangers get through"),
+        )
         .maybe("Switched off", (!firewall.switched_off.is_empty()).then(|| names(&firewall.switched_off, 4)))
         .fact("Kernel's rules readable", if firewall.rules_readable { "yes" } else { "no" })
         .alone()
@@ -173,7 +180,7 @@ fn virtualisation(facts: &MachineFacts) -> Option<&str> {
 }
 
 fn is_container(facts: &MachineFacts) -> bool {
-    virtualisation(facts).is_some_and(|name| matches!(name, "docker" | "podman"))
+    facts.machine.as_ref().is_ok_and(|machine| machine.container.is_some())
 }
 
 fn disk_encryption(facts: &MachineFacts) -> CheckVerdict {
@@ -322,20 +329,39 @@ fn listening_ports(facts: &MachineFacts) -> CheckVerdict {
 
 fn sshd(facts: &MachineFacts) -> CheckVerdict {
     let sshd = facts.sshd.as_ref()?;
-    // OpenSSH's defaults: prohibit-password, yes, no (sshd_config(5)).
+    // OpenSSH's defaults: prohibit-password, yes, no, yes, no (sshd_config(5)).
     let root = sshd.root_login.as_deref().unwrap_or("prohibit-password");
     let passwords = sshd.passwords.as_deref().unwrap_or("yes");
     let empty = sshd.empty_passwords.as_deref().unwrap_or("no");
-    let (status, title) = match (empty, root, passwords) {
-        ("yes", _, "yes") => (FindingStatus::Fail, "SSH allows empty passwords"),
-        (_, "yes", "yes") => (FindingStatus::Warn, "SSH allows root to log in with a password"),
-        (_, _, "yes") => (FindingStatus::Info, "SSH allows password logins"),
+    let asks =
+        sshd.keyboard_interactive.as_deref().unwrap_or("yes") == "yes" && sshd.pam.as_deref() == Some("yes");
+    let allows = |list: &str| {
+        list.split(',')
+            .all(|one| one == "any" || one.starts_with("password") || one.starts_with("keyboard-interactive"))
+    };
+    let is_enough = sshd.methods.as_deref().is_none_or(|methods| methods.split_whitespace().any(allows));
+    let by_password = (passwords == "yes" || asks) && is_enough;
+    let in_block =
+        sshd.conditional.iter().any(|(_, key, value)| key == "permitemptypasswords" && value == "yes");
+    let (status, title) = match (empty, root, by_password) {
+        ("yes", _, true) => (FindingStatus::Fail, "SSH allows empty passwords"),
+        (_, "yes", true) => (FindingStatus::Warn, "SSH allows root to log in with a password"),
+        _ if in_block => (FindingStatus::Warn, "SSH allows empty passwords in a Match block"),
+        (_, _, true) => (FindingStatus::Info, "SSH allows password logins"),
         _ => (FindingStatus::Ok, "SSH allows no password logins"),
     };
-    FindingDraft::new(status, title)
+    let mut draft = FindingDraft::new(status, title)
         .fact("PermitRootLogin", root)
         .fact("PasswordAuthentication", passwords)
         .fact("PermitEmptyPasswords", empty)
+        .maybe("Passwords asked for by PAM", asks.then_some("yes (KbdInteractiveAuthentication, UsePAM)"))
+        .maybe("AuthenticationMethods", sshd.methods.as_ref());
+    for (condition, key, value) in sshd.conditional.iter().take(BLOCKS_SHOWN) {
+        draft = draft.fact(format!("Match {condition}"), format!("{key} {value}"));
+    }
+    let more = sshd.conditional.len().saturating_sub(BLOCKS_SHOWN);
+    draft
+        .maybe("Further settings of Match blocks", (more > 0).then_some(more))
         .fix("Set PermitRootLogin prohibit-password and PasswordAuthentication no in /etc/ssh/sshd_config once everybody has a key, then: systemctl reload ssh")
         .alone()
 }

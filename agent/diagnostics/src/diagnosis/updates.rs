@@ -1,6 +1,7 @@
 //! Rules about updates and the clock.
 
 use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::time::UnixMillis;
 use nearhand_report::model::{Area, FindingStatus};
 
 use super::check::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -16,6 +17,15 @@ const PENDING_WARN: usize = 100;
 /// Seconds that the clock may be off (alarm rules: 2 warning, 60 error). From 300 on, logins by Kerberos fail.
 const OFFSET_WARN_SECONDS: f64 = 2.0;
 const OFFSET_FAIL_SECONDS: f64 = 60.0;
+
+/// Seconds since 1970 of 2026-01-01: this program is newer, so it is never earlier.
+const PROGRAM_SECONDS: u64 = 1_767_225_600;
+
+/// Seconds after that by which this program is surely not in use any more.
+const PROGRAM_LIFE_SECONDS: u64 = 20 * 365 * 86_400;
+
+/// Seconds that the system's own files may be ahead of the clock.
+const AHEAD_FAIL_SECONDS: u64 = 86_400;
 
 /// Seconds without a success of the time service: it asks every 34 minutes at the least often.
 const SYNC_WARN_SECONDS: u64 = 4 * 3600;
@@ -48,7 +58,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         needs: &[FactSource::Upkeep],
         what: "Reboot required: some updates take effect only after a restart.",
         source: "/run/reboot-required, /lib/modules",
-        thresholds: "warn if one is asked for or a newer kernel is installed",
+        thresholds: "warn if one is asked for or a newer kernel of the running one's flavour is installed",
         judge: reboot,
     },
     DiagnosticCheck {
@@ -100,6 +110,16 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         source: "SNTP",
         thresholds: "warn from 2 s, fail from 60 s",
         judge: offset,
+    },
+    DiagnosticCheck {
+        id: "time.clock",
+        area: Area::Time,
+        set: CheckSet::Quick,
+        needs: &[FactSource::TimeSync],
+        what: "A clock that is years off: certificates, logins, and what a policy allows for a time, are refused.",
+        source: "the clock, change times of the system's own files",
+        thresholds: "fail before 2026, 20 years after that, or a day before the latest change of two of the files",
+        judge: clock,
     },
     DiagnosticCheck {
         id: "time.sync",
@@ -255,6 +275,15 @@ fn sync(facts: &MachineFacts) -> CheckVerdict {
     let draft = match (&sync.service, late, sync.guest) {
         (Some(_), Some(_), _) => FindingDraft::warn("Time synchronisation has failed for hours"),
         (Some(service), None, _) => FindingDraft::ok(format!("Time synchronisation works: {service}")),
+        (None, None, _) if sync.synchronised_seconds.is_some() => {
+            FindingDraft::ok("Time synchronisation works")
+        }
+        // Not to find a service means nothing where programs are hidden.
+        (None, _, _) if sync.services_hidden => {
+            return Err(MissingFact::Denied(
+                "the programs of other users, which /proc hides (hidepid)".to_owned(),
+            ));
+        }
         (None, _, true) => {
             FindingDraft::info("No time synchronisation in this guest; its host may set the clock")
         }
@@ -266,6 +295,32 @@ fn sync(facts: &MachineFacts) -> CheckVerdict {
         .fix(
             "Switch it on: timedatectl set-ntp true. See also: timedatectl timesync-status, chronyc sources.",
         )
+        .runbook("resync-time")
+        .alone()
+}
+
+fn clock(facts: &MachineFacts) -> CheckVerdict {
+    let sync = facts.time_sync.as_ref()?;
+    let now = facts.taken_at.0 / 1000;
+    let is_behind = sync.latest_change.is_some_and(|latest| latest > now.saturating_add(AHEAD_FAIL_SECONDS));
+    let is_possible = (PROGRAM_SECONDS..PROGRAM_SECONDS + PROGRAM_LIFE_SECONDS).contains(&now);
+    let says = facts.taken_at.to_string();
+    let latest = sync.latest_change.map(|seconds| UnixMillis(seconds.saturating_mul(1000)));
+    let draft = match is_possible && !is_behind {
+        true => FindingDraft::ok("Clock says a possible time"),
+        false => FindingDraft::fail(format!("Clock is wrong: it says {says}")).because(
+            "With this clock certificates, logins and sessions that a policy allows are refused as too early or too late.",
+        ),
+    };
+    let rtc = match sync.has_rtc {
+        Some(false) => Some("none: the clock begins anew with each start until network time is reached"),
+        _ => None,
+    };
+    draft
+        .fact("Clock", says)
+        .maybe("Latest change of the system's files", latest.filter(|_| is_behind))
+        .maybe("Clock with a battery (RTC)", rtc)
+        .fix("Set it: timedatectl set-ntp true, or without network: timedatectl set-time 'YYYY-MM-DD hh:mm'. If it comes back with each start, change the battery on the mainboard, or install fake-hwclock where there is none.")
         .runbook("resync-time")
         .alone()
 }

@@ -60,20 +60,34 @@ impl SystemPrograms {
 
     /// Runs a program to its end. There is no deadline here: drop the future, and the program ends too.
     pub async fn run(&self, name: &str, arguments: &[&str]) -> Fact<ProgramOutput> {
+        let mut text = Vec::new();
+        let output =
+            self.run_into(name, arguments, OUTPUT_LIMIT, |bytes| text.extend_from_slice(bytes)).await?;
+        Ok(ProgramOutput { text: String::from_utf8_lossy(&text).into_owned(), ..output })
+    }
+
+    /// Runs a program to its end, and hands on its output as it comes, `limit` bytes at most; the answer has none.
+    pub async fn run_into(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        limit: u64,
+        sink: impl FnMut(&[u8]),
+    ) -> Fact<ProgramOutput> {
         let path = self.find(name)?;
         let mut child = spawn(&path, arguments).map_err(|error| MissingFact::from_io(name, &error))?;
         let _group = ProcessGroup::of(&child);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(MissingFact::failed(name, "no output"));
         };
-        let (out, complaint) = tokio::join!(bounded(stdout, OUTPUT_LIMIT), bounded(stderr, 4096));
-        let out = out.map_err(|error| MissingFact::from_io(name, &error))?;
-        let cut = u64::try_from(out.len()).is_ok_and(|length| length >= OUTPUT_LIMIT);
+        let mut complaint = Vec::new();
+        let told = bounded(stderr, 4096, |bytes| complaint.extend_from_slice(bytes));
+        let (length, _) = tokio::join!(bounded(stdout, limit, sink), told);
+        let cut = length.map_err(|error| MissingFact::from_io(name, &error))? >= limit;
         let code = if cut { None } else { child.wait().await.ok().and_then(|status| status.code()) };
-        let complaint = complaint.unwrap_or_default();
         Ok(ProgramOutput {
             code,
-            text: String::from_utf8_lossy(&out).into_owned(),
+            text: String::new(),
             complaint: String::from_utf8_lossy(&complaint).lines().next().unwrap_or_default().to_owned(),
             cut,
         })
@@ -118,10 +132,20 @@ fn spawn(path: &Path, arguments: &[&str]) -> std::io::Result<Child> {
     command.spawn()
 }
 
-async fn bounded(stream: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    stream.take(limit).read_to_end(&mut bytes).await?;
-    Ok(bytes)
+/// Reads to the end, `limit` bytes at most, and returns how many there were.
+async fn bounded(
+    stream: impl AsyncRead + Unpin,
+    limit: u64,
+    mut sink: impl FnMut(&[u8]),
+) -> std::io::Result<u64> {
+    let mut stream = stream.take(limit);
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(limit - stream.limit()),
+            read => sink(buffer.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 /// Ends what is left of a program's process group when it goes: helpers that the program had started.

@@ -15,6 +15,8 @@ pub struct HardwareModel {
     pub firmware_date: Option<String>,
     /// What it runs on, if not on metal: `kvm`, `vmware`, `docker`.
     pub virtualisation: Option<String>,
+    /// The container's manager, where this is one, in systemd's names; `container` for one that isn't known.
+    pub container: Option<String>,
     /// Name of the processor.
     pub processor: Option<String>,
     /// Number of logical processors.

@@ -9,6 +9,7 @@
 pub mod child;
 mod context;
 pub mod hardware;
+pub mod journal;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod load;
@@ -39,10 +40,26 @@ pub use source::{FactSource, MachineFacts, SourceFacts};
 
 /// Asks one source. Takes as long as it takes: the runner limits it.
 pub async fn collect(source: FactSource, context: Arc<CollectContext>) -> Fact<SourceFacts> {
+    if source == FactSource::Processes
+        && let Some(hidden) = hidden_programs(&context)
+    {
+        return Err(hidden);
+    }
     if let Some(gathered) = portable::collect(source, &context).await {
         return gathered;
     }
     platform(source, context).await
+}
+
+/// Why not all programs can be seen, where that is so: what is said of them would hold for some only.
+#[cfg(target_os = "linux")]
+fn hidden_programs(context: &CollectContext) -> Option<MissingFact> {
+    linux::hidden_programs(&context.root)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hidden_programs(_: &CollectContext) -> Option<MissingFact> {
+    None
 }
 
 #[cfg(target_os = "linux")]

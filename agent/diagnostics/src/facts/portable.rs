@@ -167,10 +167,10 @@ mod elsewhere {
         system.refresh_memory();
         Ok(MemoryUse {
             total: system.total_memory(),
-            available: system.available_memory(),
+            available: Some(system.available_memory()),
             swap_total: system.total_swap(),
             swap_free: system.free_swap(),
-            oom_kills: None,
+            ..MemoryUse::default()
         })
     }
 

@@ -51,4 +51,6 @@ pub struct DescriptorUse {
     pub near: Vec<(String, u64, u64)>,
     /// Processes whose files could be counted.
     pub counted: usize,
+    /// Processes of others, whose files this user may not count.
+    pub unseen: usize,
 }

@@ -11,6 +11,8 @@ pub struct FirewallState {
     pub switched_off: Vec<String>,
     /// `true` where the kernel's own rules could be read, so that finding nothing means something.
     pub rules_readable: bool,
+    /// `true` where there are rules for what comes in, and strangers get through: they ban, count, or serve guests.
+    pub passing: bool,
 }
 
 /// Encryption of the disks.
@@ -77,6 +79,14 @@ pub struct SshdSettings {
     pub passwords: Option<String>,
     /// Value of `PermitEmptyPasswords`, if set.
     pub empty_passwords: Option<String>,
+    /// Value of `KbdInteractiveAuthentication`, if set: passwords too, where PAM asks for them.
+    pub keyboard_interactive: Option<String>,
+    /// Value of `UsePAM`, if set.
+    pub pam: Option<String>,
+    /// Value of `AuthenticationMethods`, if set: lists parted by blanks, all methods of one list are needed.
+    pub methods: Option<String>,
+    /// Settings of `Match` blocks: condition, key, value.
+    pub conditional: Vec<(String, String, String)>,
 }
 
 /// Modes of important files.

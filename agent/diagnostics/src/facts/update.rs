@@ -67,4 +67,10 @@ pub struct TimeSync {
     pub zone: Option<String>,
     /// `true` for a guest whose hypervisor may keep its clock.
     pub guest: bool,
+    /// `true` where this user can't see all programs, so that finding no service means nothing.
+    pub services_hidden: bool,
+    /// Seconds since 1970 of the latest change that two of the system's own files agree on: the clock has been there.
+    pub latest_change: Option<u64>,
+    /// Whether there is a clock that goes on while the machine is off; `None` where that can't be told.
+    pub has_rtc: Option<bool>,
 }

@@ -73,16 +73,43 @@ fn style() -> text_view::TextStyle {
     }
 }
 
-/// Saves the report in its three forms, readable by its owner only: it tells much about the machine.
+/// Saves the report in its three forms, readable by its owner only: it tells much about the machine. All or nothing: the
+/// forms are written beside, and take their places when all are there.
 pub(super) fn save(edition: &ShareableReport, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let is_new = !directory.exists();
     create_private_dir(directory).with_context(|| format!("can't create {}", directory.display()))?;
-    let mut saved = Vec::new();
-    for (name, bytes) in edition.files()? {
-        let path = directory.join(name);
-        write_private(&path, &bytes).with_context(|| format!("can't write {}", path.display()))?;
-        saved.push(path);
+    let beside = directory.join(UNFINISHED);
+    let saved = written_beside(edition, &beside, directory);
+    // What is left there is of no use, and a full disk needs the room.
+    let _ = std::fs::remove_dir_all(&beside);
+    if saved.is_err() && is_new {
+        // Only goes while it is empty.
+        let _ = std::fs::remove_dir(directory);
     }
-    Ok(saved)
+    saved
+}
+
+/// Directory for forms of a report that isn't finished.
+const UNFINISHED: &str = "report.unfinished";
+
+fn written_beside(
+    edition: &ShareableReport,
+    beside: &Path,
+    directory: &Path,
+) -> anyhow::Result<Vec<PathBuf>> {
+    create_private_dir(beside).with_context(|| format!("can't create {}", beside.display()))?;
+    let files = edition.files()?;
+    for (name, bytes) in &files {
+        write_private(&beside.join(name), bytes)
+            .with_context(|| format!("can't write {}", directory.join(name).display()))?;
+    }
+    let places = files.iter().map(|(name, _)| (beside.join(name), directory.join(name)));
+    places
+        .map(|(from, to)| {
+            std::fs::rename(&from, &to).with_context(|| format!("can't write {}", to.display()))?;
+            Ok(to)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,6 +144,22 @@ mod tests {
             assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(load(&saved[1]).unwrap(), edition().report);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_saved_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // A directory stands where the first form goes.
+        std::fs::create_dir(dir.path().join("report.html")).unwrap();
+        assert!(save(&edition(), dir.path()).is_err());
+        let left: Vec<_> =
+            std::fs::read_dir(dir.path()).unwrap().flatten().map(|file| file.file_name()).collect();
+        assert_eq!(left, ["report.html"]);
+        // What an earlier run had saved stays, and nothing of an unfinished one.
+        let place = dir.path().join("new");
+        save(&edition(), &place).unwrap();
+        save(&edition(), &place).unwrap();
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 3);
     }
 
     #[test]

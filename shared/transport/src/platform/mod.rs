@@ -98,10 +98,20 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    replace_with(&temporary, path, written)?;
     sync_dir(path)
+}
+
+/// Puts a new file in the place of `path`, or removes it where writing it had failed: what a full disk has no room for must
+/// not take the rest of it.
+fn replace_with(temporary: &Path, path: &Path, written: io::Result<()>) -> io::Result<()> {
+    let done = written.and_then(|()| std::fs::rename(temporary, path));
+    if done.is_err() {
+        // The first error says more than one of removing.
+        let _ = std::fs::remove_file(temporary);
+    }
+    done
 }
 
 /// Makes a rename or a new file in `path`'s directory durable.
@@ -122,6 +132,22 @@ fn sync_dir(_path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn nothing_is_left_of_a_file_that_could_not_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (temporary, path) = (dir.path().join("report.new"), dir.path().join("report"));
+        std::fs::write(&temporary, b"half").unwrap();
+        std::fs::write(&path, b"old").unwrap();
+        let full = replace_with(&temporary, &path, Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(!temporary.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        // A place that can't be taken.
+        std::fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write_private(&dir.path().join("taken"), b"x").is_err());
+        assert!(!dir.path().join("taken.new").exists());
+    }
 
     #[test]
     fn private_files_are_0600_and_exposed_ones_are_refused() {

@@ -5,7 +5,8 @@ use nearhand_report::model::FindingStatus::{Fail, Info, Ok as Good, Skipped, War
 use super::{findings, worst};
 use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};
 use crate::facts::load::{
-    CpuThrottling, DiskUse, EccController, MemoryUse, PressureStalls, StallShare, SystemActivity,
+    CpuQuota, CpuThrottling, DiskUse, EccController, MemoryGroup, MemoryUse, PressureStalls, StallShare,
+    SystemActivity,
 };
 use crate::facts::storage::{ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk};
 
@@ -225,10 +226,29 @@ fn the_processor_is_judged() {
 fn throttling_by_limit_and_by_heat() {
     let of = |ceiling_percent, thermal_events| {
         worst("cpu.throttling", |f| {
-            f.throttling = Ok(CpuThrottling { ceiling_percent, thermal_events, governor: None });
+            f.throttling = Ok(CpuThrottling { ceiling_percent, thermal_events, ..CpuThrottling::default() });
         })
     };
     assert_eq!([of(Some(50.0), Some(99)), of(Some(49.0), None), of(None, Some(100))], [Good, Warn, Warn]);
+    let after_days = |thermal_events, days: u64, recent_events| {
+        worst("cpu.throttling", |f| {
+            f.throttling = Ok(CpuThrottling {
+                thermal_events: Some(thermal_events),
+                recent_events: Some(recent_events),
+                uptime_seconds: days * 86_400,
+                ..CpuThrottling::default()
+            });
+        })
+    };
+    assert_eq!([after_days(19_999, 200, 0), after_days(20_000, 200, 0)], [Good, Warn]);
+    assert_eq!(after_days(19_999, 200, 1), Info);
+    let quota = |periods, throttled| {
+        worst("cpu.throttling", |f| {
+            let quota = Some(CpuQuota { path: "/".into(), processors: 0.5, periods, throttled });
+            f.throttling = Ok(CpuThrottling { quota, ..CpuThrottling::default() });
+        })
+    };
+    assert_eq!([quota(10, 2), quota(10, 3), quota(3, 3)], [Good, Warn, Good]);
 }
 
 #[test]
@@ -246,14 +266,57 @@ fn pressure_is_judged_by_the_last_minute() {
 #[test]
 fn memory_runs_out() {
     let of = |id, memory: MemoryUse| worst(id, |f| f.memory = Ok(memory));
-    let available = |available| MemoryUse { total: 1000, available, ..MemoryUse::default() };
+    let available = |available| MemoryUse { total: 1000, available: Some(available), ..MemoryUse::default() };
     let statuses = [100, 99, 50, 49].map(|bytes| of("memory.available", available(bytes)));
     assert_eq!(statuses, [Good, Warn, Warn, Fail]);
-    let swap = |swap_free| MemoryUse { total: 1, swap_total: 1000, swap_free, ..MemoryUse::default() };
-    assert_eq!([101, 100, 20].map(|bytes| of("memory.swap", swap(bytes))), [Good, Warn, Fail]);
+    let unknown = || MemoryUse { available: None, ..available(1) };
+    assert_eq!(of("memory.available", unknown()), Skipped);
+    assert_eq!(of("memory.available", MemoryUse { huge_pages: 900, ..available(50) }), Good);
     assert_eq!(of("memory.swap", available(1)), Info);
     let kills = |oom_kills| MemoryUse { total: 1, oom_kills, ..MemoryUse::default() };
     assert_eq!([Some(0), Some(1), None].map(|count| of("memory.oom", kills(count))), [Good, Warn, Skipped]);
+}
+
+#[test]
+fn a_full_swap_is_a_fault_only_where_memory_is_short() {
+    let of = |swap_free, available: Option<u64>, minute: Option<f64>| {
+        worst("memory.swap", |f| {
+            f.memory =
+                Ok(MemoryUse { total: 1000, available, swap_total: 1000, swap_free, ..MemoryUse::default() });
+            if let Some(minute) = minute {
+                let memory = StallShare { full: [0.0, minute, 0.0], ..StallShare::default() };
+                f.pressure = Ok(PressureStalls { memory, ..PressureStalls::default() });
+            }
+        })
+    };
+    let short = Some(99);
+    assert_eq!([101, 100, 20].map(|free| of(free, short, None)), [Good, Warn, Fail]);
+    assert_eq!([101, 100, 0].map(|free| of(free, Some(660), Some(0.0))), [Good, Info, Info]);
+    assert_eq!(of(0, Some(660), None), Info, "a kernel without pressure information");
+    assert_eq!([9.9, 10.0].map(|minute| of(0, Some(660), Some(minute))), [Info, Fail]);
+    assert_eq!([of(0, None, None), of(0, None, Some(0.0))], [Fail, Info]);
+}
+
+#[test]
+fn a_container_is_judged_by_its_own_limit() {
+    let of = |path: &str, used| {
+        findings("memory.available", |f| {
+            let group = MemoryGroup { path: path.into(), limit: 64_000_000, used, oom_kills: None };
+            f.memory = Ok(MemoryUse {
+                total: 24_000_000_000,
+                available: Some(22_000_000_000),
+                group: Some(group),
+                ..MemoryUse::default()
+            });
+        })
+    };
+    let inside = of("/", 56_000_000);
+    assert_eq!((inside.len(), inside[0].status, inside[0].instance.as_str()), (1, Good, "this container"));
+    assert_eq!([of("/", 58_000_000)[0].status, of("/", 62_000_000)[0].status], [Warn, Fail]);
+    // On the machine itself both are told.
+    let service = of("/system.slice/shop.service", 62_000_000);
+    assert_eq!((service.len(), service[0].status, service[1].status), (2, Fail, Good));
+    assert_eq!(service[0].instance, "control group /system.slice/shop.service");
 }
 
 #[test]
@@ -269,7 +332,8 @@ fn memory_errors_by_whether_they_were_corrected() {
 #[test]
 fn evidence_has_units() {
     let found = findings("memory.available", |f| {
-        f.memory = Ok(MemoryUse { total: 8_000_000_000, available: 4_000_000_000, ..MemoryUse::default() });
+        f.memory =
+            Ok(MemoryUse { total: 8_000_000_000, available: Some(4_000_000_000), ..MemoryUse::default() });
     });
     let values: Vec<&str> = found[0].evidence.iter().map(|evidence| evidence.value.as_str()).collect();
     assert_eq!(values, ["50 %", "4.0 GB", "8.0 GB"]);

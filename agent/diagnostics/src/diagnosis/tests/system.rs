@@ -22,6 +22,7 @@ use crate::facts::service::{AutostartPrograms, BootTimes, FailedUnit, Restarting
 use crate::facts::storage::{ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk};
 use crate::facts::update::{AvailableUpdates, ClockOffset, InstalledPackages, TimeSync, UpkeepState};
 use crate::facts::{MachineFacts, MissingFact};
+use nearhand_proto::time::UnixMillis;
 
 #[test]
 fn services_fail_loop_and_start_slowly() {
@@ -142,7 +143,7 @@ fn clocks_go_wrong() {
     let sync = |service: Option<&str>, synchronised_seconds, guest| {
         worst("time.sync", |f| {
             let service = service.map(Into::into);
-            f.time_sync = Ok(TimeSync { service, synchronised_seconds, guest, zone: None });
+            f.time_sync = Ok(TimeSync { service, synchronised_seconds, guest, ..TimeSync::default() });
         })
     };
     assert_eq!([sync(Some("chronyd"), None, false), sync(Some("x"), Some(14_399), false)], [Good, Good]);
@@ -151,6 +152,31 @@ fn clocks_go_wrong() {
         [Warn, Warn, Info]
     );
     assert_eq!(worst("time.zone", |f| f.time_sync = Ok(TimeSync::default())), Info);
+    let hidden = |synchronised_seconds, service: Option<&str>| {
+        worst("time.sync", |f| {
+            f.time_sync = Ok(TimeSync {
+                service: service.map(Into::into),
+                synchronised_seconds,
+                services_hidden: true,
+                ..TimeSync::default()
+            });
+        })
+    };
+    assert_eq!([hidden(None, None), hidden(Some(9), None), hidden(None, Some("own"))], [Skipped, Good, Good]);
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_seen_without_asking_anybody() {
+    let of = |now: u64, latest_change| {
+        worst("time.clock", |f| {
+            f.taken_at = UnixMillis(now * 1000);
+            f.time_sync = Ok(TimeSync { latest_change, ..TimeSync::default() });
+        })
+    };
+    let day = 86_400;
+    assert_eq!([of(NOW, None), of(NOW, Some(NOW + day)), of(NOW, Some(NOW + day + 1))], [Good, Good, Fail]);
+    assert_eq!([of(0, None), of(1_767_225_599, None), of(1_767_225_600, None)], [Fail, Fail, Good]);
+    assert_eq!([of(NOW + 19 * 366 * day, None), of(4_075_000_000, None)], [Good, Fail], "2099");
 }
 
 #[test]
@@ -158,7 +184,8 @@ fn firewalls_and_encryption() {
     let firewall = |active: &[&str], off: &[&str], rules_readable| {
         worst("security.firewall", |f| {
             let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-            f.firewall = Ok(FirewallState { active: list(active), switched_off: list(off), rules_readable });
+            let (active, switched_off) = (list(active), list(off));
+            f.firewall = Ok(FirewallState { active, switched_off, rules_readable, passing: false });
         })
     };
     assert_eq!([firewall(&["ufw"], &[], false), firewall(&[], &["ufw"], false)], [Good, Warn]);
@@ -213,12 +240,46 @@ fn a_guest_is_not_blamed_for_its_host() {
                 };
                 f.platform = Ok(platform);
                 f.firewall = Ok(FirewallState { rules_readable: true, ..FirewallState::default() });
-                f.machine =
-                    Ok(HardwareModel { virtualisation: virtualisation.clone(), ..HardwareModel::default() });
+                let container = virtualisation.clone().filter(|name| name == "docker");
+                f.machine = Ok(HardwareModel {
+                    virtualisation: virtualisation.clone(),
+                    container,
+                    ..HardwareModel::default()
+                });
             })
         })
     };
     assert_eq!([on(None), on(Some("kvm")), on(Some("docker"))], [[Warn, Warn], [Info, Warn], [Info, Info]]);
+}
+
+#[test]
+fn in_a_container_what_its_host_decides_is_skipped_with_the_reason() {
+    let of = |id: &str, container: Option<&str>| {
+        let found = findings(id, |f| {
+            *f = everything();
+            f.machine = Ok(HardwareModel {
+                firmware_date: Some("2015-01-01".into()),
+                virtualisation: container.map(Into::into),
+                container: container.map(Into::into),
+                ..HardwareModel::default()
+            });
+        });
+        (found[0].status, found[0].reason.clone().unwrap_or_default())
+    };
+    let lxc = |id| of(id, Some("lxc"));
+    assert_eq!(
+        lxc("time.sync"),
+        (Skipped, "this is a container (lxc): its host keeps the clock right".into())
+    );
+    for id in
+        ["hardware.firmware_age", "hardware.battery", "hardware.temperature", "security.disk_encryption"]
+    {
+        assert_eq!((lxc(id).0, of(id, None).0 == Skipped), (Skipped, false), "{id}");
+    }
+    assert_eq!([lxc("security.firewall").0, lxc("security.cpu_flaws").0], [Info, Info]);
+    assert!(of("system.kernel", Some("container")).1.starts_with("this is a container: "));
+    // What lies inside is judged as anywhere.
+    assert_eq!(lxc("services.failed").0, Fail);
 }
 
 #[test]
@@ -261,11 +322,26 @@ fn ports_and_ssh() {
                 root_login: root.map(Into::into),
                 passwords: passwords.map(Into::into),
                 empty_passwords: empty.map(Into::into),
+                ..SshdSettings::default()
             });
         })
     };
     assert_eq!([ssh(None, None, None), ssh(Some("yes"), None, None)], [Info, Warn]);
     assert_eq!([ssh(Some("yes"), Some("no"), None), ssh(None, Some("yes"), Some("yes"))], [Good, Fail]);
+    let with = |settings: SshdSettings| worst("security.sshd", |f| f.sshd = Ok(settings));
+    let keys_only = || SshdSettings { passwords: Some("no".into()), ..SshdSettings::default() };
+    // PAM asks for passwords as well, unless it or that method is off.
+    let pam = || SshdSettings { pam: Some("yes".into()), ..keys_only() };
+    assert_eq!([with(keys_only()), with(pam())], [Good, Info]);
+    assert_eq!(with(SshdSettings { keyboard_interactive: Some("no".into()), ..pam() }), Good);
+    let methods = |list: &str| SshdSettings { methods: Some(list.into()), ..SshdSettings::default() };
+    assert_eq!([with(methods("publickey")), with(methods("publickey,password"))], [Good, Good]);
+    assert_eq!([with(methods("publickey password")), with(methods("any"))], [Info, Info]);
+    let block = |key: &str| SshdSettings {
+        conditional: vec![("User guest".into(), key.into(), "yes".into())],
+        ..keys_only()
+    };
+    assert_eq!([with(block("permitemptypasswords")), with(block("usepam"))], [Warn, Good]);
 }
 
 #[test]
@@ -295,7 +371,7 @@ fn processes_are_judged() {
     assert_eq!([79, 80].map(|number| of("processes.count", count(number))), [Good, Warn]);
     let open = |open, near| {
         worst("processes.descriptors", |f| {
-            f.descriptors = Ok(DescriptorUse { open, limit: 100, near, counted: 1 });
+            f.descriptors = Ok(DescriptorUse { open, limit: 100, near, counted: 1, unseen: 0 });
         })
     };
     assert_eq!([open(79, vec![]), open(80, vec![]), open(1, vec![("x".into(), 9, 10)])], [Good, Warn, Warn]);
@@ -339,7 +415,7 @@ pub(super) fn everything() -> MachineFacts {
     facts.throttling = Ok(CpuThrottling { ceiling_percent: Some(10.0), ..CpuThrottling::default() });
     facts.memory = Ok(MemoryUse {
         total: 100,
-        available: 1,
+        available: Some(1),
         swap_total: 100,
         oom_kills: Some(1),
         ..MemoryUse::default()
@@ -430,7 +506,7 @@ fn software(facts: &mut MachineFacts) {
         ..ProcessList::default()
     });
     facts.descriptors =
-        Ok(DescriptorUse { open: 99, limit: 100, near: vec![("x".into(), 9, 10)], counted: 1 });
+        Ok(DescriptorUse { open: 99, limit: 100, near: vec![("x".into(), 9, 10)], counted: 1, unseen: 0 });
 }
 
 fn protection(facts: &mut MachineFacts) {

@@ -1,8 +1,9 @@
-//! Machine, batteries, graphics, sensors, operating system: from `/sys` and `/proc`.
+//! Machine, batteries, graphics, operating system: from `/sys` and `/proc`.
 
-use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};
+use super::container;
+use crate::facts::Fact;
+use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease};
 use crate::facts::root::SystemRoot;
-use crate::facts::{Fact, MissingFact};
 
 /// What makers write where they had nothing to write.
 const PLACEHOLDERS: [&str; 6] = [
@@ -26,16 +27,19 @@ pub(super) fn machine(root: &SystemRoot) -> Fact<HardwareModel> {
     let vendor = dmi("sys_vendor");
     let product = dmi("product_name")
         .or_else(|| root.line("/proc/device-tree/model").map(|text| text.trim_end_matches('\0').to_owned()));
-    let hypervisor = cpuinfo.lines().any(|line| line.starts_with("flags") && line.contains(" hypervisor"));
+    let flag = cpuinfo.lines().any(|line| line.starts_with("flags") && line.contains(" hypervisor"));
+    let container = container::container(root).map(str::to_owned);
+    let guest = || hypervisor(root, vendor.as_deref(), product.as_deref(), flag);
     Ok(HardwareModel {
-        virtualisation: virtualisation(root, vendor.as_deref(), product.as_deref(), hypervisor),
+        virtualisation: container.clone().or_else(guest),
+        container,
         vendor,
         product,
         firmware: dmi("bios_version"),
         firmware_date: dmi("bios_date").as_deref().and_then(iso_date),
         processor,
         processors,
-        memory_bytes: super::load::kilobytes(&meminfo, "MemTotal"),
+        memory_bytes: super::memory::meminfo_bytes(&meminfo, "MemTotal").unwrap_or(0),
     })
 }
 
@@ -60,18 +64,8 @@ fn iso_date(text: &str) -> Option<String> {
         .then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
-fn virtualisation(
-    root: &SystemRoot,
-    vendor: Option<&str>,
-    product: Option<&str>,
-    flag: bool,
-) -> Option<String> {
-    if root.has("/.dockerenv") {
-        return Some("docker".to_owned());
-    }
-    if root.has("/run/.containerenv") {
-        return Some("podman".to_owned());
-    }
+/// The hypervisor that this machine is a guest of.
+fn hypervisor(root: &SystemRoot, vendor: Option<&str>, product: Option<&str>, flag: bool) -> Option<String> {
     let known = [
         ("QEMU", "qemu/kvm"),
         ("KVM", "kvm"),
@@ -91,6 +85,9 @@ fn virtualisation(
     root.line("/sys/hypervisor/type").or_else(|| flag.then(|| "a hypervisor".to_owned()))
 }
 
+/// Percent of the design capacity above which a number is none: new batteries hold a little more than they should.
+const HEALTH_LIMIT_PERCENT: f64 = 150.0;
+
 /// Reads batteries that power the machine itself (not those of a mouse).
 pub(super) fn batteries(root: &SystemRoot) -> Fact<Vec<BatteryState>> {
     let base = "/sys/class/power_supply";
@@ -98,21 +95,34 @@ pub(super) fn batteries(root: &SystemRoot) -> Fact<Vec<BatteryState>> {
     for name in root.names(base)? {
         let line = |file: &str| root.line(&format!("{base}/{name}/{file}"));
         let number = |file: &str| line(file).and_then(|text| text.parse::<u64>().ok());
-        if line("type").as_deref() != Some("Battery") || line("scope").as_deref() == Some("Device") {
+        // A bay without a battery stays in the list.
+        let is_absent = number("present") == Some(0);
+        if is_absent
+            || line("type").as_deref() != Some("Battery")
+            || line("scope").as_deref() == Some("Device")
+        {
             continue;
         }
-        let pair = |now: &str, new: &str| Some((number(now)?, number(new)?));
-        let full =
-            pair("energy_full", "energy_full_design").or_else(|| pair("charge_full", "charge_full_design"));
         batteries.push(BatteryState {
-            charge_percent: number("capacity"),
-            health_percent: full.filter(|(_, new)| *new > 0).map(|(now, new)| percent(now, new)),
+            charge_percent: number("capacity").map(|percent| percent.min(100)),
+            health_percent: health(number),
             cycles: number("cycle_count").filter(|cycles| *cycles > 0),
             state: line("status").unwrap_or_default(),
             name,
         });
     }
     Ok(batteries)
+}
+
+/// What a battery holds against what it should, by energy or by charge. Firmware writes 0 where it doesn't know.
+fn health(number: impl Fn(&str) -> Option<u64>) -> Option<f64> {
+    let share = |now: &str, new: &str| {
+        let (now, new) = (number(now).filter(|now| *now > 0)?, number(new).filter(|new| *new > 0)?);
+        Some(percent(now, new)).filter(|health| *health <= HEALTH_LIMIT_PERCENT)
+    };
+    let health =
+        share("energy_full", "energy_full_design").or_else(|| share("charge_full", "charge_full_design"));
+    health.map(|percent| percent.min(100.0))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "percentages need no more than 52 bits")]
@@ -151,58 +161,6 @@ fn pci_vendor(number: &str) -> Option<&'static str> {
         "0x102b" => "Matrox",
         "0x1a03" => "ASPEED",
         _ => return None,
-    })
-}
-
-/// Reads temperatures of hwmon chips, or of thermal zones where there are none.
-pub(super) fn sensors(root: &SystemRoot) -> Fact<Vec<TemperatureSensor>> {
-    let mut found = Vec::new();
-    let chips = root.names("/sys/class/hwmon");
-    for chip in chips.as_deref().unwrap_or_default() {
-        hwmon_chip(root, &format!("/sys/class/hwmon/{chip}"), &mut found);
-    }
-    if found.is_empty() {
-        for zone in root.names("/sys/class/thermal").unwrap_or_default() {
-            found.extend(zone.starts_with("thermal_zone").then(|| thermal_zone(root, &zone)).flatten());
-        }
-    }
-    if found.is_empty() {
-        return Err(MissingFact::Absent("a temperature sensor".to_owned()));
-    }
-    Ok(found)
-}
-
-/// Sysfs gives thousandths of a degree.
-fn degrees(root: &SystemRoot, path: &str) -> Option<f64> {
-    let celsius = root.number::<f64>(path)? / 1000.0;
-    // Unconnected sensors report the ends of their range.
-    (-40.0..=150.0).contains(&celsius).then_some(celsius)
-}
-
-fn hwmon_chip(root: &SystemRoot, base: &str, found: &mut Vec<TemperatureSensor>) {
-    let chip = root.line(&format!("{base}/name")).unwrap_or_default();
-    for file in root.names(base).unwrap_or_default() {
-        let Some(number) = file.strip_prefix("temp").and_then(|rest| rest.strip_suffix("_input")) else {
-            continue;
-        };
-        let Some(celsius) = degrees(root, &format!("{base}/{file}")) else { continue };
-        let label = root.line(&format!("{base}/temp{number}_label")).unwrap_or_else(|| number.to_owned());
-        let critical = degrees(root, &format!("{base}/temp{number}_crit")).filter(|limit| *limit > 30.0);
-        found.push(TemperatureSensor { name: format!("{chip} {label}"), celsius, critical });
-    }
-}
-
-fn thermal_zone(root: &SystemRoot, zone: &str) -> Option<TemperatureSensor> {
-    let base = format!("/sys/class/thermal/{zone}");
-    let celsius = degrees(root, &format!("{base}/temp"))?;
-    let critical = (0..10)
-        .find(|trip| root.line(&format!("{base}/trip_point_{trip}_type")).as_deref() == Some("critical"))
-        .and_then(|trip| degrees(root, &format!("{base}/trip_point_{trip}_temp")))
-        .filter(|limit| *limit > 30.0);
-    Some(TemperatureSensor {
-        name: root.line(&format!("{base}/type")).unwrap_or_else(|| zone.to_owned()),
-        celsius,
-        critical,
     })
 }
 
@@ -260,7 +218,16 @@ mod tests {
         ]);
         let machine = machine(&root).unwrap();
         assert_eq!(machine.virtualisation.as_deref(), Some("qemu/kvm"));
-        assert_eq!(machine.product, None);
+        assert_eq!((machine.product, machine.container), (None, None));
+        let (_dir, root) = tree(&[
+            ("/proc/cpuinfo", "processor : 0\nflags : fpu hypervisor\n"),
+            ("/run/systemd/container", "lxc\n"),
+        ]);
+        let inside = super::machine(&root).unwrap();
+        assert_eq!(
+            (inside.virtualisation.as_deref(), inside.container.as_deref()),
+            (Some("lxc"), Some("lxc"))
+        );
     }
 
     #[test]
@@ -289,6 +256,37 @@ mod tests {
     }
 
     #[test]
+    fn batteries_that_say_the_impossible_are_not_known() {
+        let of = |files: &[(&str, &str)]| {
+            let files: Vec<(String, &str)> = files
+                .iter()
+                .map(|(name, text)| (format!("/sys/class/power_supply/BAT1/{name}"), *text))
+                .collect();
+            let mut all = vec![("/sys/class/power_supply/BAT1/type", "Battery\n")];
+            all.extend(files.iter().map(|(name, text)| (name.as_str(), *text)));
+            let (_dir, root) = tree(&all);
+            batteries(&root).unwrap()
+        };
+        let health = |full: &str, design: &str| {
+            of(&[("present", "1"), ("energy_full", full), ("energy_full_design", design)])[0].health_percent
+        };
+        assert_eq!(health("0", "23500000"), None);
+        assert_eq!(health("23500000", "0"), None);
+        assert_eq!(health("23500000", "10"), None, "a design capacity that can't be");
+        assert_eq!(health("24000000", "23500000"), Some(100.0));
+        assert_eq!(health("-1", "23500000"), None);
+        let both = [
+            ("energy_full", "0"),
+            ("energy_full_design", "23500000"),
+            ("charge_full", "1500"),
+            ("charge_full_design", "3000"),
+        ];
+        assert_eq!(of(&both)[0].health_percent, Some(50.0));
+        assert_eq!(of(&[("capacity", "104")])[0].charge_percent, Some(100));
+        assert_eq!(of(&[("present", "0"), ("energy_full", "1"), ("energy_full_design", "9")]), []);
+    }
+
+    #[test]
     fn graphics_are_pci_class_3() {
         let (_dir, root) = tree(&[
             ("/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n"),
@@ -299,36 +297,6 @@ mod tests {
         let found = graphics(&root).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].vendor.as_str(), &found[0].driver), ("Intel", &None));
-    }
-
-    #[test]
-    fn temperatures_skip_unconnected_sensors_and_fall_back_to_zones() {
-        let (_dir, root) = tree(&[
-            ("/sys/class/hwmon/hwmon0/name", "coretemp\n"),
-            ("/sys/class/hwmon/hwmon0/temp1_input", "54000\n"),
-            ("/sys/class/hwmon/hwmon0/temp1_label", "Package id 0\n"),
-            ("/sys/class/hwmon/hwmon0/temp1_crit", "100000\n"),
-            ("/sys/class/hwmon/hwmon0/temp2_input", "-273000\n"),
-        ]);
-        let found = sensors(&root).unwrap();
-        assert_eq!(
-            found,
-            [TemperatureSensor {
-                name: "coretemp Package id 0".into(),
-                celsius: 54.0,
-                critical: Some(100.0)
-            }]
-        );
-
-        let (_dir, root) = tree(&[
-            ("/sys/class/thermal/thermal_zone0/temp", "61000\n"),
-            ("/sys/class/thermal/thermal_zone0/type", "cpu-thermal\n"),
-            ("/sys/class/thermal/thermal_zone0/trip_point_0_type", "critical\n"),
-            ("/sys/class/thermal/thermal_zone0/trip_point_0_temp", "90000\n"),
-        ]);
-        assert_eq!(sensors(&root).unwrap()[0].critical, Some(90.0));
-        let (_dir, root) = tree(&[]);
-        assert_eq!(sensors(&root), Err(MissingFact::Absent("a temperature sensor".into())));
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
+use crate::facts::journal::{JournalEntry, JournalLines};
 use crate::facts::log::{JournalErrors, JournalGroup, ProgramCrash, UncleanBoots};
 use crate::facts::root::SystemRoot;
 use crate::facts::{CollectContext, Fact, MissingFact};
 
 /// Most entries that are asked for.
 const ENTRY_LIMIT: usize = 3_000;
+
+/// Most of journalctl's output that is read, in bytes; of the newest entries.
+const OUTPUT_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Most groups that are kept.
 const GROUP_LIMIT: usize = 20;
@@ -33,46 +35,21 @@ const KERNEL_SIGNS: [(&str, &str); 11] = [
     ("Out of memory: Killed process", "programs ended for want of memory"),
 ];
 
-#[derive(Deserialize)]
-struct JournalEntry {
-    #[serde(rename = "MESSAGE")]
-    message: Option<serde_json::Value>,
-    #[serde(rename = "SYSLOG_IDENTIFIER")]
-    identifier: Option<String>,
-    #[serde(rename = "_TRANSPORT")]
-    transport: Option<String>,
-    #[serde(rename = "__REALTIME_TIMESTAMP")]
-    timestamp: Option<String>,
-    #[serde(rename = "_BOOT_ID")]
-    boot: Option<String>,
-}
-
-impl JournalEntry {
-    /// Messages that aren't UTF-8 come as an array of bytes.
-    fn text(&self) -> String {
-        match &self.message {
-            Some(serde_json::Value::String(text)) => text.clone(),
-            Some(serde_json::Value::Array(bytes)) => {
-                let bytes: Vec<u8> =
-                    bytes.iter().filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).take(4096).collect();
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
-            _ => String::new(),
-        }
-    }
-}
-
-/// Entries of error level or worse since the start, grouped.
+/// Entries of error level or worse since the start, grouped. Newest first, so that what a limit leaves out is the oldest.
 pub(super) async fn errors(context: &Arc<CollectContext>) -> Fact<JournalErrors> {
     require_journal(&context.root)?;
     let limit = ENTRY_LIMIT.to_string();
     let fields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_TRANSPORT";
-    let arguments = ["-o", "json", "--no-pager", "-q", "-b", "-p", "err", "-n", &limit, fields];
-    let output = context.programs.run("journalctl", &arguments).await?;
-    if output.code != Some(0) && output.text.is_empty() {
+    // With --all, long fields come as they are and not as null.
+    let arguments =
+        ["-o", "json", "--all", "--reverse", "--no-pager", "-q", "-b", "-p", "err", "-n", &limit, fields];
+    let (mut lines, mut groups) = (JournalLines::default(), ErrorGroups::default());
+    let sink = |bytes: &[u8]| lines.push(bytes, |entry| groups.add(&entry));
+    let output = context.programs.run_into("journalctl", &arguments, OUTPUT_LIMIT, sink).await?;
+    if output.code != Some(0) && groups.entries == 0 {
         return Err(MissingFact::failed("journalctl", no_journal(&output.complaint)));
     }
-    let mut journal = group(&output.text);
+    let mut journal = groups.finish();
     journal.cut |= output.cut;
     journal.restricted = rustix::process::geteuid().as_raw() != 0;
     Ok(journal)
@@ -91,27 +68,38 @@ fn no_journal(complaint: &str) -> &str {
     if complaint.is_empty() { "there is no journal of this start" } else { complaint }
 }
 
-fn group(text: &str) -> JournalErrors {
-    let mut programs: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut kernel: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut entries = 0;
-    for entry in text.lines().filter_map(|line| serde_json::from_str::<JournalEntry>(line).ok()) {
-        entries += 1;
-        let message = entry.text();
+/// Said of an entry whose text journalctl left out.
+const NO_TEXT: &str = "(a text that can't be shown)";
+
+/// Entries by who wrote them and what they say.
+#[derive(Default)]
+struct ErrorGroups {
+    programs: BTreeMap<(String, String), usize>,
+    kernel: BTreeMap<(String, String), usize>,
+    entries: usize,
+}
+
+impl ErrorGroups {
+    fn add(&mut self, entry: &JournalEntry) {
+        self.entries += 1;
+        let message = entry.message.as_deref().unwrap_or(NO_TEXT);
         let is_kernel = entry.transport.as_deref() == Some("kernel");
         let sign = KERNEL_SIGNS.iter().find(|(sign, _)| is_kernel && message.contains(sign));
-        let source = entry.identifier.unwrap_or_else(|| "unknown".to_owned());
+        let source = entry.identifier.clone().unwrap_or_else(|| "unknown".to_owned());
         match sign {
-            Some((_, what)) => *kernel.entry((source, (*what).to_owned())).or_default() += 1,
-            None => *programs.entry((source, pattern(&message))).or_default() += 1,
+            Some((_, what)) => *self.kernel.entry((source, (*what).to_owned())).or_default() += 1,
+            None => *self.programs.entry((source, pattern(message))).or_default() += 1,
         }
     }
-    JournalErrors {
-        programs: largest(programs),
-        kernel: largest(kernel),
-        entries,
-        cut: entries >= ENTRY_LIMIT,
-        restricted: false,
+
+    fn finish(self) -> JournalErrors {
+        JournalErrors {
+            programs: largest(self.programs),
+            kernel: largest(self.kernel),
+            entries: self.entries,
+            cut: self.entries >= ENTRY_LIMIT,
+            restricted: false,
+        }
     }
 }
 
@@ -227,9 +215,10 @@ pub(super) async fn unclean(context: &Arc<CollectContext>) -> Fact<UncleanBoots>
 fn parse_unclean(text: &str) -> UncleanBoots {
     let mut boots = BTreeSet::new();
     let mut at = Vec::new();
-    for entry in text.lines().filter_map(|line| serde_json::from_str::<JournalEntry>(line).ok()) {
+    for entry in text.lines().filter_map(|line| JournalEntry::parse(line.as_bytes())) {
         // Once a start for the system's own file; users' files are opened later.
-        if entry.text().contains("system.journal corrupted or uncleanly shut down")
+        let message = entry.message.unwrap_or_default();
+        if message.contains("system.journal corrupted or uncleanly shut down")
             && boots.insert(entry.boot.unwrap_or_default())
         {
             at.extend(entry.timestamp.and_then(|text| text.parse::<u64>().ok()).map(|us| us / 1_000_000));
@@ -245,16 +234,51 @@ mod tests {
 
     #[test]
     fn groups_what_says_the_same() {
-        let journal = group(include_str!("fixtures/journal.jsonl"));
-        assert_eq!(journal.entries, 6);
+        let (mut lines, mut groups) = (JournalLines::default(), ErrorGroups::default());
+        lines.push(include_bytes!("fixtures/journal.jsonl"), |entry| groups.add(&entry));
+        let journal = groups.finish();
+        assert_eq!(journal.entries, 9);
         assert_eq!(journal.programs[0].count, 2);
-        assert_eq!(journal.programs[0].pattern, "Failed to start unit after # tries");
+        let systemd = journal.programs.iter().find(|group| group.source == "systemd").unwrap();
+        assert_eq!((systemd.pattern.as_str(), systemd.count), ("Failed to start unit after # tries", 2));
         assert_eq!(
             journal.kernel,
             [JournalGroup { source: "kernel".into(), pattern: "disk read or write errors".into(), count: 2 }]
         );
         let binary = journal.programs.iter().find(|g| g.source == "odd").unwrap();
         assert_eq!(binary.pattern, "\u{1b}[#mred");
+        let of = |source: &str| {
+            let group = journal.programs.iter().find(|group| group.source == source).unwrap();
+            (group.pattern.as_str(), group.count)
+        };
+        assert_eq!(of("quiet"), (NO_TEXT, 1));
+        // A field that was set twice, in the message and in the name.
+        assert_eq!(of("twice"), ("first line", 1));
+        let payroll = of("payroll");
+        assert!(payroll.0.starts_with("java.lang.OutOfMemoryError: Java heap space at"), "{payroll:?}");
+        assert_eq!(payroll.1, 2, "long entries are counted by their first words");
+    }
+
+    #[tokio::test]
+    async fn long_entries_are_asked_for_whole() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, root) = tree(&[("/var/log/journal/0123/system.journal", "")]);
+        // As journalctl: null for a long field, unless it is asked for all.
+        let script = "#!/bin/sh\ncase \"$*\" in *--all*) long=\\\"$(head -c 6000 /dev/zero | tr '\\0' x)\\\";; *) long=null;; esac\n\
+            echo \"{\\\"SYSLOG_IDENTIFIER\\\":\\\"payroll\\\",\\\"MESSAGE\\\":$long}\"\n";
+        let path = dir.path().join("journalctl");
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let context = CollectContext {
+            root,
+            programs: crate::facts::child::SystemPrograms::only_in(dir.path()),
+            targets: crate::facts::probe::ProbeTargets::default(),
+            patience: core::time::Duration::from_secs(1),
+            now: nearhand_proto::time::UnixMillis(0),
+        };
+        let journal = errors(&Arc::new(context)).await.unwrap();
+        assert_eq!(journal.programs.len(), 1);
+        assert!(journal.programs[0].pattern.starts_with("xxxxxx"), "{}", journal.programs[0].pattern);
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::facts::load::{
-    CpuThrottling, DiskUse, EccController, MemoryUse, PressureStalls, StallShare, SystemActivity,
+    CpuQuota, CpuThrottling, DiskUse, EccController, PressureStalls, StallShare, SystemActivity,
 };
 use crate::facts::root::SystemRoot;
-use crate::facts::{CollectContext, Fact, MissingFact};
+use crate::facts::{CollectContext, Fact, MissingFact, blocking};
+
+use super::cgroup;
 
 /// How long processor and disks are watched. Long enough for 100 Hz counters to tell percents.
 const WATCH: Duration = Duration::from_millis(1000);
@@ -156,10 +158,35 @@ fn parse_stall(text: &str) -> StallShare {
     StallShare { some: averages("some "), full: averages("full ") }
 }
 
-/// Reads how the clock is held back.
-pub(super) fn throttling(root: &SystemRoot) -> Fact<CpuThrottling> {
+/// Watches for [`WATCH`] how the processor is held back: counters that go on for months say little about now.
+pub(super) async fn throttling(context: &Arc<CollectContext>) -> Fact<CpuThrottling> {
+    let read = |context: &Arc<CollectContext>| {
+        let context = Arc::clone(context);
+        blocking(move || throttle_counters(&context.root))
+    };
+    let before = read(context).await?;
+    tokio::time::sleep(WATCH).await;
+    Ok(throttled_between(&before, read(context).await?))
+}
+
+/// The state of `now`, with what was counted since `before`.
+fn throttled_between(before: &CpuThrottling, mut now: CpuThrottling) -> CpuThrottling {
+    let events = now.thermal_events.zip(before.thermal_events);
+    now.recent_events = events.map(|(now, before)| now.saturating_sub(before));
+    now.quota = now.quota.map(|quota| {
+        let then = before.quota.as_ref().filter(|then| then.path == quota.path).unwrap_or(&quota);
+        CpuQuota {
+            periods: quota.periods.saturating_sub(then.periods),
+            throttled: quota.throttled.saturating_sub(then.throttled),
+            ..quota.clone()
+        }
+    });
+    now
+}
+
+fn throttle_counters(root: &SystemRoot) -> Fact<CpuThrottling> {
     let base = "/sys/devices/system/cpu";
-    let mut cores = root.names(base)?;
+    let mut cores = root.names(base).unwrap_or_default();
     cores.retain(|name| name.strip_prefix("cpu").is_some_and(|rest| rest.parse::<u16>().is_ok()));
     let number = |core: &str, file: &str| root.number::<u64>(&format!("{base}/{core}/{file}"));
     let events: Vec<u64> =
@@ -174,41 +201,21 @@ pub(super) fn throttling(root: &SystemRoot) -> Fact<CpuThrottling> {
         })
         .min_by(f64::total_cmp);
     let governor = root.line(&format!("{base}/cpu0/cpufreq/scaling_governor"));
-    if events.is_empty() && ceiling.is_none() && governor.is_none() {
-        return Err(MissingFact::Absent("a frequency or throttling counter of the processor".to_owned()));
+    let quota = cgroup::cpu(root);
+    if events.is_empty() && ceiling.is_none() && governor.is_none() && quota.is_none() {
+        return Err(MissingFact::Absent(
+            "a frequency or throttling counter of the processor, or a limit on its time".to_owned(),
+        ));
     }
     let sum = events.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let uptime = root.line("/proc/uptime").unwrap_or_default();
     Ok(CpuThrottling {
         thermal_events: (!events.is_empty()).then_some(sum),
+        recent_events: None,
+        uptime_seconds: uptime.split(['.', ' ']).next().and_then(|text| text.parse().ok()).unwrap_or(0),
         ceiling_percent: ceiling,
         governor,
-    })
-}
-
-/// Value of a `/proc/meminfo` line in bytes; 0 where there is none.
-pub(super) fn kilobytes(meminfo: &str, key: &str) -> u64 {
-    meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-        .unwrap_or(0)
-        .saturating_mul(1024)
-}
-
-/// Reads memory, swap and the count of programs killed out of memory.
-pub(super) fn memory(root: &SystemRoot) -> Fact<MemoryUse> {
-    let text = root.text("/proc/meminfo")?;
-    let total = kilobytes(&text, "MemTotal");
-    if total == 0 {
-        return Err(MissingFact::failed("/proc/meminfo", "no line MemTotal"));
-    }
-    let vmstat = root.text("/proc/vmstat").unwrap_or_default();
-    Ok(MemoryUse {
-        total,
-        available: kilobytes(&text, "MemAvailable"),
-        swap_total: kilobytes(&text, "SwapTotal"),
-        swap_free: kilobytes(&text, "SwapFree"),
-        oom_kills: vmstat.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()),
+        quota,
     })
 }
 
@@ -291,20 +298,31 @@ mod tests {
             ("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n"),
             ("/sys/devices/system/cpu/cpufreq/boost", "1\n"),
         ]);
-        let throttling = throttling(&root).unwrap();
+        let throttling = throttle_counters(&root).unwrap();
         assert_eq!((throttling.thermal_events, throttling.ceiling_percent), (Some(12), Some(25.0)));
     }
 
     #[test]
-    fn reads_memory_and_ecc() {
+    fn throttling_is_counted_over_the_moment_watched() {
+        let quota = |path: &str, periods, throttled| {
+            Some(CpuQuota { path: path.into(), processors: 0.5, periods, throttled })
+        };
+        let of = |thermal_events, quota| CpuThrottling { thermal_events, quota, ..CpuThrottling::default() };
+        let found =
+            throttled_between(&of(Some(9000), quota("/a", 100, 40)), of(Some(9003), quota("/a", 110, 49)));
+        assert_eq!((found.thermal_events, found.recent_events), (Some(9003), Some(3)));
+        assert_eq!(found.quota, quota("/a", 10, 9));
+        // Moved to another group in between: its counters have another beginning.
+        let moved = throttled_between(&of(None, quota("/a", 100, 40)), of(None, quota("/b", 7, 7)));
+        assert_eq!((moved.recent_events, moved.quota), (None, quota("/b", 0, 0)));
+    }
+
+    #[test]
+    fn reads_ecc() {
         let (_dir, root) = tree(&[
-            ("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 100 kB\nSwapTotal: 50 kB\nSwapFree: 5 kB\n"),
-            ("/proc/vmstat", "oom_kill_disable 0\noom_kill 2\n"),
             ("/sys/devices/system/edac/mc/mc0/ce_count", "4\n"),
             ("/sys/devices/system/edac/mc/mc0/ue_count", "0\n"),
         ]);
-        let memory = memory(&root).unwrap();
-        assert_eq!((memory.available, memory.oom_kills), (102_400, Some(2)));
         assert_eq!(ecc(&root).unwrap()[0].corrected, 4);
     }
 }

@@ -5,19 +5,27 @@
 //! nothing of Linux.
 
 mod account;
+mod cgroup;
+mod container;
 mod disk;
 mod hardware;
 mod identity;
 mod journal;
+mod kernel;
 mod load;
+mod memory;
 mod mount;
 mod net;
 mod package;
+mod packet_filter;
 mod printer;
 mod process;
 mod protection;
+mod sensors;
+mod sshd;
 mod systemd;
 mod upkeep;
+mod version;
 
 use std::sync::Arc;
 
@@ -26,6 +34,7 @@ use nearhand_report::pseudonymise::Identifiers;
 use super::root::SystemRoot;
 use super::{CollectContext, Fact, FactSource, MissingFact, SourceFacts, blocking, probe};
 pub use load::CpuMeter;
+pub(super) use process::hidden_programs;
 pub use systemd::{UnitChange, UnitWatch, shutting_down_to};
 
 /// Reads files with `read` on a thread for it, and wraps what came.
@@ -47,12 +56,12 @@ pub(super) fn identifiers(root: &SystemRoot) -> Identifiers {
 pub(super) fn glance(source: FactSource, context: &CollectContext) -> Fact<SourceFacts> {
     let root = &context.root;
     match source {
-        FactSource::Memory => load::memory(root).map(Box::new).map(SourceFacts::Memory),
+        FactSource::Memory => memory::memory(root).map(Box::new).map(SourceFacts::Memory),
         FactSource::Pressure => load::pressure(root).map(Box::new).map(SourceFacts::Pressure),
         FactSource::Mounts => mount::mounts_and_memory(root).map(Box::new).map(SourceFacts::Mounts),
         FactSource::Raid => disk::raid(root).map(Box::new).map(SourceFacts::Raid),
         FactSource::Ecc => load::ecc(root).map(Box::new).map(SourceFacts::Ecc),
-        FactSource::Sensors => hardware::sensors(root).map(Box::new).map(SourceFacts::Sensors),
+        FactSource::Sensors => sensors::sensors(root).map(Box::new).map(SourceFacts::Sensors),
         FactSource::Crashes => journal::crashes(root).map(Box::new).map(SourceFacts::Crashes),
         FactSource::TimeSync => upkeep::time_sync(root, context.now).map(Box::new).map(SourceFacts::TimeSync),
         FactSource::Upkeep => upkeep::upkeep(root).map(Box::new).map(SourceFacts::Upkeep),
@@ -68,7 +77,7 @@ pub(super) async fn collect(source: FactSource, context: Arc<CollectContext>) ->
         FactSource::Machine => files(c, SourceFacts::Machine, |c| hardware::machine(&c.root)).await,
         FactSource::Batteries => files(c, SourceFacts::Batteries, |c| hardware::batteries(&c.root)).await,
         FactSource::Graphics => files(c, SourceFacts::Graphics, |c| hardware::graphics(&c.root)).await,
-        FactSource::Sensors => files(c, SourceFacts::Sensors, |c| hardware::sensors(&c.root)).await,
+        FactSource::Sensors => files(c, SourceFacts::Sensors, |c| sensors::sensors(&c.root)).await,
         FactSource::Release => files(c, SourceFacts::Release, |c| hardware::release(&c.root)).await,
         FactSource::Mounts => files(c, SourceFacts::Mounts, |c| mount::mounts(&c.root)).await,
         FactSource::Smart => disk::smart(c).await.map(Box::new).map(SourceFacts::Smart),
@@ -76,8 +85,8 @@ pub(super) async fn collect(source: FactSource, context: Arc<CollectContext>) ->
         FactSource::DiskErrors => files(c, SourceFacts::DiskErrors, |c| disk::errors(&c.root)).await,
         FactSource::Activity => load::activity(c).await.map(Box::new).map(SourceFacts::Activity),
         FactSource::Pressure => files(c, SourceFacts::Pressure, |c| load::pressure(&c.root)).await,
-        FactSource::Throttling => files(c, SourceFacts::Throttling, |c| load::throttling(&c.root)).await,
-        FactSource::Memory => files(c, SourceFacts::Memory, |c| load::memory(&c.root)).await,
+        FactSource::Throttling => load::throttling(c).await.map(Box::new).map(SourceFacts::Throttling),
+        FactSource::Memory => files(c, SourceFacts::Memory, |c| memory::memory(&c.root)).await,
         FactSource::Ecc => files(c, SourceFacts::Ecc, |c| load::ecc(&c.root)).await,
         FactSource::Descriptors => {
             files(c, SourceFacts::Descriptors, |c| process::descriptors(&c.root)).await
@@ -116,7 +125,7 @@ async fn network_and_protection(source: FactSource, context: Arc<CollectContext>
         FactSource::Accounts => files(c, SourceFacts::Accounts, |c| account::accounts(&c.root)).await,
         FactSource::Passwords => files(c, SourceFacts::Passwords, |c| account::passwords(&c.root)).await,
         FactSource::Ports => files(c, SourceFacts::Ports, |c| net::ports(&c.root)).await,
-        FactSource::Sshd => files(c, SourceFacts::Sshd, |c| protection::sshd(&c.root)).await,
+        FactSource::Sshd => files(c, SourceFacts::Sshd, |c| sshd::sshd(&c.root)).await,
         FactSource::FileModes => files(c, SourceFacts::FileModes, |c| account::file_modes(&c.root)).await,
         FactSource::Echo => {
             let routes = net::require_route(&context.root)?;

@@ -1,73 +1,72 @@
-//! Firewall, disk encryption, secure boot, processor flaws, SSH server.
+//! Firewall, disk encryption, secure boot, processor flaws.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::facts::root::SystemRoot;
-use crate::facts::security::{DiskEncryption, FirewallState, PlatformSecurity, SshdSettings};
+use crate::facts::security::{DiskEncryption, FirewallState, PlatformSecurity};
 use crate::facts::{CollectContext, Fact, MissingFact};
 
+use super::packet_filter::{FilterRules, iptables_rules, nft_rules};
 use super::process;
 
 /// How deep devices may be stacked (partition, RAID, LVM, encryption); ends loops.
 const STACK_LIMIT: usize = 8;
 
-/// Finds what filters packets.
+/// Finds what filters packets. A firewall that is set up counts as active as long as the kernel's rules can't be read; where
+/// they can, they decide.
 pub(super) async fn firewall(context: &Arc<CollectContext>) -> Fact<FirewallState> {
     let root = &context.root;
     let mut firewall = FirewallState::default();
+    let (mut on, mut off) = (Vec::new(), Vec::new());
     if let Ok(text) = root.text("/etc/ufw/ufw.conf") {
-        let on = text.lines().any(|line| line.trim().eq_ignore_ascii_case("ENABLED=yes"));
-        if on { &mut firewall.active } else { &mut firewall.switched_off }.push("ufw".to_owned());
+        let is_on = text.lines().any(|line| line.trim().eq_ignore_ascii_case("ENABLED=yes"));
+        if is_on { &mut on } else { &mut off }.push("ufw".to_owned());
     }
     if root.has("/usr/sbin/firewalld") {
-        let on = process::running(root).contains("firewalld");
-        if on { &mut firewall.active } else { &mut firewall.switched_off }.push("firewalld".to_owned());
-    }
-    // The kernel's own rules, which only root may list; this also sees what iptables-nft has set.
-    if let Ok(output) = context.programs.run("nft", &["-j", "list", "ruleset"]).await
-        && output.code == Some(0)
-        && let Some(filters) = input_rules(&output.text)
-    {
-        firewall.rules_readable = true;
-        if filters {
-            firewall.active.push("nftables".to_owned());
+        if process::running(root).contains("firewalld") {
+            on.push("firewalld".to_owned());
+        } else if process::hidden_programs(root).is_none() {
+            off.push("firewalld".to_owned());
         }
     }
-    if firewall.active.is_empty()
-        && let Ok(output) = context.programs.run("iptables-save", &["-t", "filter"]).await
-        && output.code == Some(0)
-    {
+    for (kind, rules) in [("nftables", nft(context).await), ("iptables", iptables(context).await)] {
+        let Some(rules) = rules else { continue };
         firewall.rules_readable = true;
-        if iptables_filters(&output.text) {
-            firewall.active.push("iptables".to_owned());
+        match rules.stop_strangers() {
+            true if firewall.active.is_empty() => firewall.active.push(kind.to_owned()),
+            true => {}
+            false => firewall.passing |= rules.has_rules(),
         }
     }
+    let is_filtering = !firewall.active.is_empty();
+    match firewall.rules_readable && !is_filtering {
+        // Set up, and its rules are not there.
+        true => off.extend(on.into_iter().filter(|name| name == "ufw")),
+        false => firewall.active.splice(0..0, on).for_each(drop),
+    }
+    firewall.passing &= !is_filtering;
+    firewall.switched_off = off;
     Ok(firewall)
 }
 
-/// Whether a chain on the input hook drops by default or has a rule. `None` if the text is no list of rules.
-fn input_rules(text: &str) -> Option<bool> {
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    let items = json.get("nftables")?.as_array()?;
-    let text_of =
-        |value: &serde_json::Value, key: &str| value.get(key).and_then(|v| v.as_str()).map(str::to_owned);
-    let inputs: BTreeSet<Option<String>> = items
-        .iter()
-        .filter_map(|item| item.get("chain"))
-        .filter(|chain| text_of(chain, "hook").as_deref() == Some("input"))
-        .map(|chain| text_of(chain, "name"))
-        .collect();
-    let drops = items.iter().filter_map(|item| item.get("chain")).any(|chain| {
-        inputs.contains(&text_of(chain, "name")) && text_of(chain, "policy").as_deref() == Some("drop")
-    });
-    let ruled =
-        items.iter().filter_map(|item| item.get("rule")).any(|rule| inputs.contains(&text_of(rule, "chain")));
-    Some(drops || ruled)
+/// The kernel's own rules, which only root may list. Without the elements of sets (`-t`), which can be megabytes; older
+/// versions don't know that.
+async fn nft(context: &Arc<CollectContext>) -> Option<FilterRules> {
+    for arguments in [&["-j", "-t", "list", "ruleset"][..], &["-j", "list", "ruleset"]] {
+        if let Ok(output) = context.programs.run("nft", arguments).await
+            && output.code == Some(0)
+            && let Some(rules) = nft_rules(&output.text)
+        {
+            return Some(rules);
+        }
+    }
+    None
 }
 
-fn iptables_filters(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with(":INPUT DROP") || line.starts_with("-A INPUT"))
+/// Rules of the older interface, and what nft can't show of iptables' own matches.
+async fn iptables(context: &Arc<CollectContext>) -> Option<FilterRules> {
+    let output = context.programs.run("iptables-save", &["-t", "filter"]).await.ok()?;
+    (output.code == Some(0) && !output.cut).then(|| iptables_rules(&output.text))
 }
 
 /// Finds which mount points lie on encrypted devices.
@@ -132,62 +131,10 @@ pub(super) fn platform(root: &SystemRoot) -> Fact<PlatformSecurity> {
     Ok(platform)
 }
 
-/// Reads the SSH server's settings: the first value of a key counts, drop-in files come first.
-pub(super) fn sshd(root: &SystemRoot) -> Fact<SshdSettings> {
-    let main = root.text("/etc/ssh/sshd_config").map_err(|why| match why {
-        MissingFact::Absent(_) => MissingFact::NotApplicable("no SSH server is installed".to_owned()),
-        other => other,
-    })?;
-    let directory = "/etc/ssh/sshd_config.d";
-    let mut settings = SshdSettings::default();
-    for name in root.names(directory).unwrap_or_default() {
-        if name.ends_with(".conf") {
-            apply_sshd(&root.text(&format!("{directory}/{name}")).unwrap_or_default(), &mut settings);
-        }
-    }
-    apply_sshd(&main, &mut settings);
-    Ok(settings)
-}
-
-fn apply_sshd(text: &str, settings: &mut SshdSettings) {
-    for line in text.lines().map(str::trim) {
-        let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
-        let (Some(key), Some(value)) = (words.next(), words.next()) else { continue };
-        let place = match key.to_ascii_lowercase().as_str() {
-            // What follows holds for some users only.
-            "match" => break,
-            "permitrootlogin" => &mut settings.root_login,
-            "passwordauthentication" => &mut settings.passwords,
-            "permitemptypasswords" => &mut settings.empty_passwords,
-            _ => continue,
-        };
-        place.get_or_insert_with(|| value.trim_matches('"').to_ascii_lowercase());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::facts::root::tree;
-
-    #[test]
-    fn nftables_filter_where_input_has_rules_or_drops() {
-        let rules = |policy: &str, rule: &str| {
-            format!(
-                r#"{{"nftables":[{{"metainfo":{{"version":"1.0.6"}}}},
-                {{"chain":{{"family":"inet","table":"filter","name":"input","hook":"input","policy":"{policy}"}}}},
-                {{"chain":{{"family":"ip","table":"nat","name":"POSTROUTING","hook":"postrouting","policy":"accept"}}}}
-                {rule}]}}"#
-            )
-        };
-        assert_eq!(input_rules(&rules("drop", "")), Some(true));
-        assert_eq!(input_rules(&rules("accept", "")), Some(false));
-        assert_eq!(input_rules(&rules("accept", r#",{"rule":{"chain":"input","expr":[]}}"#)), Some(true));
-        assert_eq!(input_rules(&rules("accept", r#",{"rule":{"chain":"POSTROUTING"}}"#)), Some(false));
-        assert_eq!(input_rules("Operation not permitted"), None);
-        assert!(iptables_filters("*filter\n:INPUT DROP [0:0]\n"));
-        assert!(!iptables_filters("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"));
-    }
 
     #[test]
     fn encryption_is_found_below_lvm() {
@@ -233,17 +180,51 @@ mod tests {
         assert_eq!(platform.access_control, ["AppArmor"]);
     }
 
-    #[test]
-    fn the_first_setting_counts_and_match_blocks_do_not() {
-        let (_dir, root) = tree(&[
-            ("/etc/ssh/sshd_config.d/10-local.conf", "PasswordAuthentication no\n"),
-            (
-                "/etc/ssh/sshd_config",
-                "#PermitRootLogin no\nPermitRootLogin  Yes\nPasswordAuthentication yes\nMatch User x\nPermitEmptyPasswords yes\n",
-            ),
-        ]);
-        let found = sshd(&root).unwrap();
-        assert_eq!((found.root_login.as_deref(), found.passwords.as_deref()), (Some("yes"), Some("no")));
-        assert_eq!(found.empty_passwords, None);
+    /// What is found where `nft` and `iptables-save` say this.
+    async fn found(nft: &str, iptables: &str, files: &[(&str, &str)]) -> FirewallState {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, root) = tree(files);
+        for (name, text) in [("nft", nft), ("iptables-save", iptables)] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let context = CollectContext {
+            root,
+            programs: crate::facts::child::SystemPrograms::only_in(dir.path()),
+            targets: crate::facts::probe::ProbeTargets::default(),
+            patience: core::time::Duration::from_secs(1),
+            now: nearhand_proto::time::UnixMillis(0),
+        };
+        firewall(&Arc::new(context)).await.unwrap()
+    }
+
+    const UFW_ON: (&str, &str) = ("/etc/ufw/ufw.conf", "ENABLED=yes\n");
+    const NOTHING: &str = r#"echo '{"nftables":[{"metainfo":{}}]}'"#;
+    const DROP: &str = "echo '*filter'; echo ':INPUT DROP [0:0]'";
+    const BAN: &str = "echo '*filter'; echo ':INPUT ACCEPT [0:0]'; echo '-A INPUT -s 203.0.113.9/32 -j DROP'";
+
+    #[tokio::test]
+    async fn the_kernels_rules_decide_where_they_can_be_read() {
+        let names =
+            |found: &FirewallState| (found.active.join(" "), found.switched_off.join(" "), found.passing);
+        let seen = found(NOTHING, DROP, &[UFW_ON]).await;
+        assert_eq!(names(&seen), ("ufw iptables".into(), String::new(), false));
+        let bans = found(NOTHING, BAN, &[]).await;
+        assert_eq!((names(&bans), bans.rules_readable), ((String::new(), String::new(), true), true));
+        let not_loaded = found(NOTHING, BAN, &[UFW_ON]).await;
+        assert_eq!(names(&not_loaded), (String::new(), "ufw".into(), true));
+        let unread = found("exit 1", "exit 1", &[UFW_ON]).await;
+        assert_eq!((names(&unread), unread.rules_readable), (("ufw".into(), String::new(), false), false));
+        let old = found(r#"test "$2" = list && echo '{"nftables":[]}'"#, "exit 1", &[]).await;
+        assert!(old.rules_readable, "a version without -t");
+    }
+
+    #[tokio::test]
+    async fn a_firewall_that_may_run_unseen_is_not_switched_off() {
+        let hidden = ("/proc/self/mountinfo", "22 21 0:5 / /proc rw - proc proc rw,hidepid=2\n");
+        let installed = ("/usr/sbin/firewalld", "");
+        assert_eq!(found("exit 1", "exit 1", &[installed]).await.switched_off, ["firewalld"]);
+        assert_eq!(found("exit 1", "exit 1", &[installed, hidden]).await, FirewallState::default());
     }
 }

@@ -6,7 +6,7 @@ use crate::facts::Fact;
 use crate::facts::root::SystemRoot;
 use crate::facts::update::{TimeSync, UpkeepState};
 
-use super::process;
+use super::{kernel, process};
 
 /// Programs that keep the clock right, as the kernel names them (15 characters).
 const TIME_SERVICES: [&str; 6] = ["chronyd", "ntpd", "systemd-timesyn", "openntpd", "ptp4l", "VBoxService"];
@@ -20,6 +20,19 @@ const LISTS: [&str; 5] = [
     "/var/cache/zypp/solv",
 ];
 
+/// Files that a running system writes again and again, by which a clock that went back is seen.
+const WRITTEN: [&str; 9] = [
+    "/var/lib/systemd/timesync/clock",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/dpkg/status",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/var/lib/pacman/local",
+    "/var/log/wtmp",
+    "/var/log/lastlog",
+    "/etc/ld.so.cache",
+    "/etc/passwd",
+];
+
 /// Reads restarts that are asked for, kernels, lists.
 pub(super) fn upkeep(root: &SystemRoot) -> Fact<UpkeepState> {
     let packages = root.text("/run/reboot-required.pkgs").unwrap_or_default();
@@ -30,28 +43,11 @@ pub(super) fn upkeep(root: &SystemRoot) -> Fact<UpkeepState> {
     Ok(UpkeepState {
         reboot_asked: root.has("/run/reboot-required") || root.has("/var/run/reboot-required"),
         reboot_packages,
-        newest_kernel: newest_kernel(root, &running_kernel),
+        newest_kernel: kernel::newest_kernel(root, &running_kernel),
         running_kernel,
         lists_at: LISTS.iter().filter_map(|path| root.changed_at(path)).max(),
         automatic: automatic(root),
     })
-}
-
-/// The newest kernel with modules, if the running one is among them: elsewhere (containers, guests with an
-/// outside kernel) the comparison means nothing.
-fn newest_kernel(root: &SystemRoot, running: &str) -> Option<String> {
-    let kernels = root.names("/lib/modules").ok()?;
-    let flavour = |name: &str| name.rsplit('-').next().unwrap_or("").to_owned();
-    kernels.iter().any(|name| name == running).then_some(())?;
-    kernels
-        .into_iter()
-        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()) && flavour(name) == flavour(running))
-        .max_by_key(|name| version_key(name))
-}
-
-/// Numbers of a version, for comparing: `6.1.0-13-amd64` → 6, 1, 0, 13, 64.
-fn version_key(name: &str) -> Vec<u64> {
-    name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
 }
 
 /// Debian's unattended upgrades or dnf-automatic.
@@ -87,11 +83,24 @@ pub(super) fn time_sync(root: &SystemRoot, now: UnixMillis) -> Fact<TimeSync> {
     let synchronised_at = root.changed_at("/run/systemd/timesync/synchronized");
     let cpuinfo = root.text("/proc/cpuinfo").unwrap_or_default();
     Ok(TimeSync {
+        services_hidden: process::hidden_programs(root).is_some(),
+        latest_change: latest_change(root),
+        has_rtc: root
+            .names("/sys/class")
+            .is_ok()
+            .then(|| root.names("/sys/class/rtc").is_ok_and(|clocks| !clocks.is_empty())),
         service,
         synchronised_seconds: synchronised_at.map(|at| (now.0 / 1000).saturating_sub(at)),
         zone: zone(root),
         guest: cpuinfo.lines().any(|line| line.starts_with("flags") && line.contains(" hypervisor")),
     })
+}
+
+/// The second latest change of files that a running system writes: one alone may have been made while a clock was wrong.
+fn latest_change(root: &SystemRoot) -> Option<u64> {
+    let mut changes: Vec<u64> = WRITTEN.iter().filter_map(|path| root.changed_at(path)).collect();
+    changes.sort_unstable();
+    changes.len().checked_sub(2).and_then(|at| changes.get(at).copied())
 }
 
 fn zone(root: &SystemRoot) -> Option<String> {
@@ -111,7 +120,7 @@ mod tests {
         let (_dir, root) = tree(&[
             ("/lib/modules/6.1.0-9-amd64/x", ""),
             ("/lib/modules/6.1.0-13-amd64/x", ""),
-            ("/lib/modules/6.5.0-1-rt/x", ""),
+            ("/lib/modules/6.5.0-1-rt-amd64/x", ""),
             ("/proc/sys/kernel/osrelease", "6.1.0-9-amd64\n"),
             ("/run/reboot-required", ""),
             ("/run/reboot-required.pkgs", "linux-image\nlibc6\nlibc6\n"),
@@ -120,7 +129,6 @@ mod tests {
         assert_eq!(upkeep.newest_kernel.as_deref(), Some("6.1.0-13-amd64"));
         assert_eq!(upkeep.reboot_packages, ["libc6", "linux-image"]);
         assert!(upkeep.reboot_asked);
-        assert_eq!(newest_kernel(&root, "5.15.0-guest"), None);
     }
 
     #[test]
@@ -133,6 +141,21 @@ mod tests {
         assert_eq!(automatic(&root), Some(true));
         let (_dir, root) = tree(&[]);
         assert_eq!(automatic(&root), None);
+    }
+
+    #[test]
+    fn two_files_must_agree_on_how_late_it_was() {
+        let at = |dir: &tempfile::TempDir, path: &str, seconds: u64| {
+            let file = std::fs::File::options().append(true).open(dir.path().join(path)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        };
+        let (dir, root) = tree(&[("/var/log/wtmp", ""), ("/etc/passwd", ""), ("/etc/ld.so.cache", "")]);
+        at(&dir, "var/log/wtmp", 4_000_000_000);
+        at(&dir, "etc/passwd", 1_700_000_000);
+        at(&dir, "etc/ld.so.cache", 1_600_000_000);
+        assert_eq!(latest_change(&root), Some(1_700_000_000));
+        let (_dir, root) = tree(&[("/etc/passwd", "")]);
+        assert_eq!(latest_change(&root), None);
     }
 
     #[test]
