@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::desktop::StopOnDrop;
 use super::recording::{NotWritten, SignedRecording};
-use super::stream::{GRANT_GONE, LAST_WORD, SCREEN_PRIORITY, ServedSession, revoked};
+use super::stream::{DISPLAY_GONE, GRANT_GONE, LAST_WORD, SCREEN_PRIORITY, ServedSession, revoked};
 use nearhand_desktop::protocol::ToDesktop;
 
 /// Parts of frames on their way to the technician: some 12 MB at most, which is held back in the desktop process
@@ -230,9 +230,11 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
     if !begins_now(serving, "control.start").await {
         return;
     }
-    let Ok(desktop) = serving.desktop().await else { return };
+    let Ok(desktop) = serving.desktop().await else { return display_gone(send, recv) };
     let (to, from) = mpsc::channel(QUEUE);
-    serving.desktop.route(|routes| routes.input = Some(to.clone()));
+    // The route alone keeps the channel open, so that its end tells of the desktop's.
+    let notices = to.downgrade();
+    serving.desktop.route(|routes| routes.input = Some(to));
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
     serving.did(Activity::Controls);
     let asking = serving.hub.watch_asking();
@@ -246,11 +248,14 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
         }
         Some(ToDesktop::Input(input))
     });
-    tokio::select! {
-        () = carrying => {}
-        () = hold_back(asking.clone(), &desktop, &to) => {}
-    }
+    let end = tokio::select! {
+        end = carrying => end,
+        () = hold_back(asking.clone(), &desktop, &notices) => CarryEnd::Technician,
+    };
     drop(leaving);
+    if matches!(end, CarryEnd::Desktop) {
+        display_gone(send, recv);
+    }
     serving.did(Activity::LeavesControl);
     ends_now(serving, "control.end");
 }
@@ -259,18 +264,25 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
 async fn hold_back(
     mut asking: watch::Receiver<bool>,
     desktop: &mpsc::Sender<ToDesktop>,
-    to: &mpsc::Sender<InputNotice>,
+    to: &mpsc::WeakSender<InputNotice>,
 ) {
     // An error means that the agent stops.
     while asking.wait_for(|waits| *waits).await.is_ok() {
         let _ = desktop.send(ToDesktop::Input(InputEvent::ReleaseAll)).await;
-        let _ = to.send(InputNotice::HeldBack(true)).await;
+        tell_held_back(to, true).await;
         if asking.wait_for(|waits| !*waits).await.is_err() {
             break;
         }
-        let _ = to.send(InputNotice::HeldBack(false)).await;
+        tell_held_back(to, false).await;
     }
     core::future::pending::<()>().await;
+}
+
+async fn tell_held_back(to: &mpsc::WeakSender<InputNotice>, held: bool) {
+    // Without a desktop nobody is held back.
+    if let Some(to) = to.upgrade() {
+        let _ = to.send(InputNotice::HeldBack(held)).await;
+    }
 }
 
 /// The clipboard, both ways.
@@ -279,14 +291,14 @@ pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, re
     if !begins_now(serving, "clipboard.start").await {
         return;
     }
-    let Ok(desktop) = serving.desktop().await else { return };
+    let Ok(desktop) = serving.desktop().await else { return display_gone(send, recv) };
     let (to, from) = mpsc::channel(QUEUE);
     serving.desktop.route(|routes| routes.clipboard = Some(to));
     if desktop.send(ToDesktop::StartClipboard).await.is_err() {
-        return;
+        return display_gone(send, recv);
     }
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopClipboard) };
-    carry(&desktop, send, recv, from, |said: ClipboardMessage| {
+    let end = carry(&desktop, send, recv, from, |said: ClipboardMessage| {
         if let ClipboardMessage::Fetch { .. } = said {
             serving.did(Activity::TakesClipboard);
         }
@@ -294,7 +306,17 @@ pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, re
     })
     .await;
     drop(leaving);
+    if matches!(end, CarryEnd::Desktop) {
+        display_gone(send, recv);
+    }
     ends_now(serving, "clipboard.end");
+}
+
+/// Tells the technician's end that the display has ended: nobody took the grant back.
+fn display_gone(send: &mut SendStream, recv: &mut RecvStream) {
+    // A stream that has ended already says so itself.
+    let _ = send.reset(DISPLAY_GONE);
+    let _ = recv.stop(DISPLAY_GONE);
 }
 
 /// Writes down what begins. `false`: it can't be written down, so it must not begin.
@@ -307,6 +329,14 @@ fn ends_now(serving: &ServedSession, action: &str) {
     serving.hub.note(&serving.actor, action, Some(serving.session), String::new());
 }
 
+/// Which side ended a conversation.
+enum CarryEnd {
+    /// The desktop process.
+    Desktop,
+    /// The technician, or the connection.
+    Technician,
+}
+
 /// Carries messages both ways until one side is over.
 async fn carry<In: DeserializeOwned, Out: Serialize>(
     desktop: &mpsc::Sender<ToDesktop>,
@@ -314,25 +344,27 @@ async fn carry<In: DeserializeOwned, Out: Serialize>(
     recv: &mut RecvStream,
     mut from: mpsc::Receiver<Out>,
     mut map: impl FnMut(In) -> Option<ToDesktop>,
-) {
+) -> CarryEnd {
     let outwards = async {
         while let Some(message) = from.recv().await {
             if framed::write(send, &message, FRAME_LIMIT).await.is_err() {
-                return;
+                return CarryEnd::Technician;
             }
         }
+        CarryEnd::Desktop
     };
     let inwards = async {
         while let Ok(said) = framed::read::<In>(recv, FRAME_LIMIT).await {
-            let Some(message) = map(said) else { return };
+            let Some(message) = map(said) else { return CarryEnd::Technician };
             if desktop.send(message).await.is_err() {
-                return;
+                return CarryEnd::Desktop;
             }
         }
+        CarryEnd::Technician
     };
     // Each alone ends the conversation.
     tokio::select! {
-        () = outwards => {}
-        () = inwards => {}
+        end = outwards => end,
+        end = inwards => end,
     }
 }

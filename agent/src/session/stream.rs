@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
+use nearhand_proto::message;
 use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::session::{HELLO_LIMIT, SessionRefusal, StreamAnswer};
 use nearhand_transport::framed;
@@ -24,6 +25,8 @@ use nearhand_agent_core::sessions::SessionTechnician;
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Reset code of a stream whose grant is gone.
 pub(super) const GRANT_GONE: VarInt = VarInt::from_u32(3);
+/// Reset code of a stream whose display has ended: the grant stands.
+pub(super) const DISPLAY_GONE: VarInt = VarInt::from_u32(message::session::DISPLAY_GONE);
 /// A frame goes behind everything that is short: control, chat, findings. Lower is later.
 pub(super) const SCREEN_PRIORITY: i32 = -10;
 /// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and

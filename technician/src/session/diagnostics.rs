@@ -140,7 +140,9 @@ impl From<StreamError> for DiagnosticsAttemptError {
         match error {
             StreamError::Lost => Self::Connection,
             StreamError::Refused(refusal) => Self::Final(DiagnosticsError::Refused(refusal)),
-            StreamError::NotGranted | StreamError::Over => Self::Final(DiagnosticsError::CutOff),
+            StreamError::NotGranted | StreamError::DisplayGone | StreamError::Over => {
+                Self::Final(DiagnosticsError::CutOff)
+            }
             StreamError::Protocol(error) => Self::Final(DiagnosticsError::Protocol(error)),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use nearhand_proto::message::session::{FRAME_LIMIT, HELLO_LIMIT, SessionRefusal, StreamAnswer, StreamOpen};
+use nearhand_proto::message::session::{
+    DISPLAY_GONE, FRAME_LIMIT, HELLO_LIMIT, SessionRefusal, StreamAnswer, StreamOpen,
+};
 use nearhand_transport::framed::{self, FrameError};
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -22,6 +24,9 @@ pub enum StreamError {
     /// The grant is gone; the session stands.
     #[error("what it needs is no longer granted")]
     NotGranted,
+    /// The display at the device has ended; grant and session stand.
+    #[error("the display at the device can't be used any more: the person has logged out, or another one is in front of it")]
+    DisplayGone,
     /// The connection was lost; the session may come back.
     #[error("the connection was lost")]
     Lost,
@@ -37,7 +42,7 @@ impl HasExitCode for StreamError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(refusal) => ExitCode::of_refusal(refusal),
-            Self::NotGranted | Self::Lost | Self::Over => ExitCode::SessionLost,
+            Self::NotGranted | Self::DisplayGone | Self::Lost | Self::Over => ExitCode::SessionLost,
             Self::Protocol(_) => ExitCode::Unexpected,
         }
     }
@@ -118,8 +123,36 @@ async fn broken(connection: &Connection, error: FrameError) -> StreamError {
     if error.is_hostile() {
         return StreamError::Protocol(error);
     }
+    if reset_code(&error) == Some(DISPLAY_GONE.into()) {
+        return StreamError::DisplayGone;
+    }
     match timeout(Duration::from_millis(500), connection.closed()).await {
         Ok(_) => StreamError::Lost,
         Err(_) => StreamError::NotGranted,
+    }
+}
+
+/// The code with which the other end broke a stream off, if it did.
+fn reset_code(error: &FrameError) -> Option<VarInt> {
+    let FrameError::Io(error) = error else { return None };
+    let cause = error.get_ref()?;
+    match (cause.downcast_ref::<ReadError>(), cause.downcast_ref::<WriteError>()) {
+        (Some(ReadError::Reset(code)), _) | (_, Some(WriteError::Stopped(code))) => Some(*code),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_reset_is_known() {
+        let of = |error: std::io::Error| reset_code(&FrameError::Io(error));
+        let code = VarInt::from_u32(DISPLAY_GONE);
+        assert_eq!(of(ReadError::Reset(code).into()), Some(code));
+        assert_eq!(of(WriteError::Stopped(code).into()), Some(code));
+        assert_eq!(of(WriteError::ClosedStream.into()), None);
+        assert_eq!(reset_code(&FrameError::Closed), None);
     }
 }

@@ -24,6 +24,9 @@ use crate::time::UnixMillis;
 pub const ALPN: &[u8] = b"nearhand-session/1";
 /// Largest frame before both ends know who they talk to, in bytes.
 pub const HELLO_LIMIT: usize = 8 * 1024;
+/// Code with which the agent resets a stream because the display that it works on has ended or is another user's now, with
+/// its grant still in force.
+pub const DISPLAY_GONE: u32 = 4;
 /// Largest frame afterwards, in bytes.
 pub const FRAME_LIMIT: usize = 64 * 1024;
 /// Most bytes of a report in one [`DiagnosticsEvent::Report`] part.

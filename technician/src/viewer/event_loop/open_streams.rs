@@ -156,8 +156,8 @@ impl StreamRetries {
             DeviceStreamEnd::Stream(StreamError::Lost) => true,
             // The earlier conversation's end is on its way.
             DeviceStreamEnd::Stream(StreamError::Refused(SessionRefusal::AlreadyOpen)) => self.0 < TRIES,
-            // The grant may have been taken and given again meanwhile.
-            DeviceStreamEnd::Stream(StreamError::NotGranted) => self.0 < 2,
+            // The grant may have been taken and given again meanwhile; a display may come back.
+            DeviceStreamEnd::Stream(StreamError::NotGranted | StreamError::DisplayGone) => self.0 < 2,
             _ => false,
         };
         if helps {
