@@ -269,8 +269,8 @@ test('monitor and quality are chosen in the page', async () => {
   const hash = await stage.picture('text', 640, 400);
   stage.grant(['view']);
   await shows(page, hash);
-  await page.selectOption('#monitor', '1');
-  await stage.heard((said) => said.start === 1);
+  await page.selectOption('#monitor', '2');
+  await stage.heard((said) => said.start === 2);
   await shows(page, hash);
   await page.click('#tab-about');
   await page.selectOption('#quality', 'exact');

@@ -8,13 +8,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{
-    FromScreen, InputEvent, InputNotice, MonitorNumber, ScreenPoint, ScreenQuality,
+    FIRST_MONITOR, FromScreen, InputEvent, InputNotice, MonitorNumber, ScreenPoint, ScreenQuality,
 };
 use nearhand_screen::{Point, Rect};
 
 use super::drawing::ScreenDrawing;
 use super::error::ChildError;
 use super::input::{InputAction, InputInjector};
+use super::monitor_choice::{self, NotShown};
 use super::outgoing::OutgoingMessages;
 use super::precedence::LocalPrecedence;
 use super::protocol::{FromDesktop, IncomingMessages, ToDesktop};
@@ -140,7 +141,7 @@ impl<D: DesktopDisplay> DesktopChild<D> {
                 self.begin(monitor, quality, now, out)?;
             }
             ToDesktop::ViewWindow { aim, quality } => match self.display.aim(Some(&aim))? {
-                None => self.begin(Some(0), quality, now, out)?,
+                None => self.begin(Some(FIRST_MONITOR), quality, now, out)?,
                 Some(why) => self.window_gone(why, out)?,
             },
             // It would be of the window.
@@ -210,25 +211,26 @@ impl<D: DesktopDisplay> DesktopChild<D> {
     /// The part of the screen that is shown, and that positions count in; the whole screen if the chosen monitor is
     /// not there.
     fn area(&self) -> Rect {
-        self.chosen().unwrap_or_else(|| self.display.size().rect())
+        self.chosen().unwrap_or_else(|_| self.display.size().rect())
     }
 
-    fn chosen(&self) -> Option<Rect> {
-        let Some(number) = self.monitor else { return Some(self.display.size().rect()) };
-        let monitor = self.display.monitors().iter().find(|monitor| monitor.number == number)?;
-        Some(Rect::new(monitor.x, monitor.y, monitor.width, monitor.height))
+    fn chosen(&self) -> Result<Rect, NotShown> {
+        match self.display.out_of_sight() {
+            Some(why) => Err(NotShown::OutOfSight(why)),
+            None => monitor_choice::choose(self.display.size(), self.display.monitors(), self.monitor),
+        }
     }
 
     /// The viewer begins, or the monitors have changed.
     fn look_anew(&mut self, now: Instant, out: &mut OutgoingMessages) {
         out.push(&FromDesktop::Screen(FromScreen::Monitors(self.display.monitors().to_vec())));
-        let area = self.chosen();
-        if area.is_none() {
-            let gone = self.display.out_of_sight();
-            let gone =
-                gone.unwrap_or_else(|| "this monitor is no longer there; choose another one".to_owned());
-            out.push(&FromDesktop::Screen(FromScreen::Gone(gone)));
-        }
+        let area = match self.chosen() {
+            Ok(area) => Some(area),
+            Err(why) => {
+                out.push(&FromDesktop::Screen(FromScreen::Gone(why.to_string())));
+                None
+            }
+        };
         self.view.look_at(area, now);
         self.pointer = None;
         self.pointer_moved = true;
@@ -270,6 +272,9 @@ impl<D: DesktopDisplay> DesktopChild<D> {
             }
             if !step.untypable.is_empty() {
                 out.push(&FromDesktop::Input(InputNotice::Untypable(step.untypable)));
+            }
+            if let Some(button) = step.unclickable {
+                out.push(&FromDesktop::Input(InputNotice::Unclickable(button.to_owned())));
             }
         }
         Ok(())

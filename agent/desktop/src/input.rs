@@ -10,6 +10,7 @@ use std::time::Instant;
 use nearhand_proto::message::screen::{InputEvent, KeyMode, MAX_TEXT, MouseButton, PhysicalKey, ScreenPoint};
 use nearhand_screen::Rect;
 
+use super::buttons::ButtonMap;
 use super::keys::plan::{self, KeyPress, KeyboardView};
 use super::keys::spare::SpareKeys;
 use super::keys::{KeyAction, KeyState, KeyboardMap, Keycode};
@@ -36,7 +37,7 @@ pub(crate) enum InputAction {
     Key(KeyAction),
 }
 
-/// The keyboard as it is now.
+/// Keyboard and pointer as they are now.
 pub(crate) trait KeyboardSource {
     /// What can go wrong in asking.
     type Error;
@@ -44,6 +45,8 @@ pub(crate) trait KeyboardSource {
     fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, Self::Error>;
     /// Asks for the state of keys and modifiers.
     fn state(&mut self) -> Result<KeyState, Self::Error>;
+    /// Asks what becomes of the pointer's buttons: the person may change it at any time.
+    fn buttons(&mut self) -> Result<ButtonMap, Self::Error>;
 }
 
 /// The technician's hands.
@@ -52,7 +55,10 @@ pub(crate) struct InputInjector {
     keys: BTreeMap<PhysicalKey, Keycode>,
     /// The keys that are down, oldest first.
     down: Vec<Keycode>,
-    buttons: BTreeSet<MouseButton>,
+    /// The buttons that are down, with the number that was pressed for each.
+    buttons: BTreeMap<MouseButton, u8>,
+    /// Buttons of X that are switched off, as the technician has been told.
+    told_off: BTreeSet<u8>,
     /// Parts of notches not yet scrolled.
     scrolled: (i32, i32),
     spares: SpareKeys,
@@ -69,6 +75,8 @@ pub(crate) struct InjectionStep {
     pub deeds: Vec<InputAction>,
     /// What could not be typed.
     pub untypable: String,
+    /// The button that could not be clicked.
+    pub unclickable: Option<&'static str>,
 }
 
 impl InputInjector {
@@ -119,8 +127,12 @@ impl InputInjector {
         let mut step = InjectionStep::default();
         match self.waiting.pop_front() {
             Some(InputEvent::Move(point)) => step.deeds.push(moved(point, area)),
-            Some(InputEvent::Button { button, down }) => step.deeds.extend(self.button(button, down)),
-            Some(InputEvent::Scroll { x, y }) => step.deeds = self.scroll(x, y),
+            Some(InputEvent::Button { button, down: true }) => return self.button_down(board, button),
+            Some(InputEvent::Button { button, down: false }) => {
+                let pressed = self.buttons.remove(&button);
+                step.deeds.extend(pressed.map(|number| InputAction::Button(number, false)));
+            }
+            Some(InputEvent::Scroll { x, y }) => return self.scroll(board, x, y),
             Some(InputEvent::Key { key, down: false, .. }) => step.deeds.extend(self.key_up(key)),
             Some(InputEvent::Key { key, symbol, mode, .. }) => {
                 return self.key_down(board, key, &symbol, mode, now);
@@ -155,33 +167,65 @@ impl InputInjector {
         self.scrolled = (0, 0);
         let keys = self.down.drain(..).rev().map(|keycode| InputAction::Key(KeyAction::Release(keycode)));
         let mut deeds: Vec<InputAction> = keys.collect();
-        deeds.extend(
-            std::mem::take(&mut self.buttons)
-                .into_iter()
-                .map(|button| InputAction::Button(number(button), false)),
-        );
+        let buttons = std::mem::take(&mut self.buttons).into_values();
+        deeds.extend(buttons.map(|number| InputAction::Button(number, false)));
         deeds
     }
 
-    fn button(&mut self, button: MouseButton, down: bool) -> Option<InputAction> {
-        let changed = if down { self.buttons.insert(button) } else { self.buttons.remove(&button) };
-        changed.then(|| InputAction::Button(number(button), down))
+    fn button_down<K: KeyboardSource>(
+        &mut self,
+        board: &mut K,
+        button: MouseButton,
+    ) -> Result<InjectionStep, K::Error> {
+        let mut step = InjectionStep::default();
+        if !self.buttons.contains_key(&button) {
+            let pressed = self.press_for(&board.buttons()?, number(button), &mut step);
+            step.deeds.extend(pressed.map(|number| InputAction::Button(number, true)));
+            self.buttons.extend(pressed.map(|number| (button, number)));
+        }
+        Ok(step)
     }
 
-    fn scroll(&mut self, x: i16, y: i16) -> Vec<InputAction> {
-        let mut deeds = Vec::new();
+    /// The number to press for a button; the technician is told once if there is none.
+    fn press_for(&mut self, map: &ButtonMap, button: u8, step: &mut InjectionStep) -> Option<u8> {
+        let pressed = map.press_for(button);
+        if pressed.is_some() {
+            self.told_off.remove(&button);
+        } else if self.told_off.insert(button) {
+            step.unclickable = Some(name(button));
+        }
+        pressed
+    }
+
+    fn scroll<K: KeyboardSource>(
+        &mut self,
+        board: &mut K,
+        x: i16,
+        y: i16,
+    ) -> Result<InjectionStep, K::Error> {
+        let mut step = InjectionStep::default();
+        let mut turns = Vec::new();
         let mut turn = |sum: &mut i32, by: i16, towards: u8, away: u8| {
             *sum += i32::from(by);
             let notches = (*sum / NOTCH).clamp(-MOST_NOTCHES, MOST_NOTCHES);
             *sum %= NOTCH;
-            let button = if notches > 0 { towards } else { away };
-            for _ in 0..notches.abs() {
-                deeds.extend([InputAction::Button(button, true), InputAction::Button(button, false)]);
+            if notches != 0 {
+                turns.push((if notches > 0 { towards } else { away }, notches.abs()));
             }
         };
         turn(&mut self.scrolled.1, y, 5, 4);
         turn(&mut self.scrolled.0, x, 7, 6);
-        deeds
+        if turns.is_empty() {
+            return Ok(step);
+        }
+        let map = board.buttons()?;
+        for (button, notches) in turns {
+            let Some(number) = self.press_for(&map, button, &mut step) else { continue };
+            for _ in 0..notches {
+                step.deeds.extend([InputAction::Button(number, true), InputAction::Button(number, false)]);
+            }
+        }
+        Ok(step)
     }
 
     fn key_up(&mut self, key: PhysicalKey) -> Option<InputAction> {
@@ -243,7 +287,7 @@ impl InputInjector {
         self.down.retain(|keycode| !typed.freed.contains(keycode));
         self.keys.retain(|_, keycode| !typed.freed.contains(keycode));
         let deeds = typed.acts.into_iter().map(InputAction::Key).collect();
-        Ok(InjectionStep { deeds, untypable: typed.untypable })
+        Ok(InjectionStep { deeds, untypable: typed.untypable, unclickable: None })
     }
 }
 
@@ -260,6 +304,20 @@ fn number(button: MouseButton) -> u8 {
         MouseButton::Secondary => 3,
         MouseButton::Back => 8,
         MouseButton::Forward => 9,
+    }
+}
+
+/// A button of X in words.
+fn name(button: u8) -> &'static str {
+    match button {
+        1 => "the main button",
+        2 => "the middle button",
+        3 => "the button for menus",
+        4 => "the wheel, upwards",
+        5 => "the wheel, downwards",
+        6 | 7 => "the wheel, sideways",
+        8 => "the button that goes back",
+        _ => "the button that goes forward",
     }
 }
 

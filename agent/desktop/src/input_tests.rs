@@ -8,9 +8,9 @@ use super::*;
 
 const AREA: Rect = Rect { x: 100, y: 50, width: 200, height: 100 };
 
-/// A keyboard without any key that has a name.
+/// A keyboard without any key that has a name, and a pointer.
 #[derive(Default)]
-struct EmptyKeyboard(KeyboardMap);
+struct EmptyKeyboard(KeyboardMap, ButtonMap);
 
 impl KeyboardSource for EmptyKeyboard {
     type Error = Infallible;
@@ -22,6 +22,10 @@ impl KeyboardSource for EmptyKeyboard {
 
     fn state(&mut self) -> Result<KeyState, Infallible> {
         Ok(KeyState::default())
+    }
+
+    fn buttons(&mut self) -> Result<ButtonMap, Infallible> {
+        Ok(self.1.clone())
     }
 }
 
@@ -68,6 +72,32 @@ fn parts_of_notches_add_up() {
     assert_eq!(all(&mut hands, [scroll(-240, 0)]), [click(6), click(6)].concat());
     assert_eq!(all(&mut hands, [scroll(120, 0)]), click(7));
     assert_eq!(all(&mut hands, [scroll(0, i16::MAX)]).len(), 40);
+}
+
+#[test]
+fn the_button_that_was_meant_arrives() {
+    let mut hands = InputInjector::default();
+    let mut board = EmptyKeyboard::default();
+    let now = Instant::now();
+    let mut step = |board: &mut EmptyKeyboard, input| {
+        hands.take(input);
+        hands.step(board, AREA, now).unwrap()
+    };
+    let primary = |down| InputEvent::Button { button: MouseButton::Primary, down };
+    let middle = InputEvent::Button { button: MouseButton::Middle, down: true };
+    board.1.shared = vec![3, 0, 1, 5, 4];
+    assert_eq!(step(&mut board, primary(true)).deeds, [InputAction::Button(3, true)]);
+    // What was pressed is let go of, whatever has changed meanwhile.
+    board.1.shared = vec![1, 0, 3, 5, 4];
+    assert_eq!(step(&mut board, primary(false)).deeds, [InputAction::Button(3, false)]);
+    assert_eq!(step(&mut board, primary(true)).deeds, [InputAction::Button(1, true)]);
+    let down = step(&mut board, InputEvent::Scroll { x: 0, y: 120 });
+    assert_eq!(down.deeds, [InputAction::Button(4, true), InputAction::Button(4, false)]);
+    // One that is switched off is told, once.
+    assert_eq!(step(&mut board, middle.clone()).unclickable, Some("the middle button"));
+    assert_eq!(step(&mut board, middle.clone()), InjectionStep::default());
+    board.1.shared = vec![1, 2, 3];
+    assert_eq!(step(&mut board, middle).deeds, [InputAction::Button(2, true)]);
 }
 
 #[test]

@@ -7,7 +7,9 @@
 //! [`drawing`]. On the agent's side, [`find`] says which display there is and [`process`] starts and ends the desktop
 //! process. No stream, grant or consent is known here.
 
+mod buttons;
 pub mod child;
+mod clipboard_target;
 mod coder;
 mod damage;
 mod drawing;
@@ -15,6 +17,7 @@ mod error;
 pub mod find;
 mod input;
 mod keys;
+mod monitor_choice;
 mod outgoing;
 pub mod picture;
 pub mod platform;
@@ -27,3 +30,4 @@ mod view;
 mod window_layout;
 pub mod windows;
 mod x11;
+mod x_text;

@@ -121,7 +121,9 @@ impl FromDesktop {
                 windows.len() <= MAX_WINDOWS
                     && windows.iter().all(|window| short(&window.application) && short(&window.title))
             }
-            Self::Input(InputNotice::Untypable(what)) => what.len() <= MAX_WORDS,
+            Self::Input(InputNotice::Untypable(what) | InputNotice::Unclickable(what)) => {
+                what.len() <= MAX_WORDS
+            }
             Self::Clipboard(ClipboardMessage::Part { bytes, .. }) => bytes.len() <= CLIPBOARD_PART,
             // Those are the agent's own.
             Self::Screen(FromScreen::Clock(_) | FromScreen::Head(_)) => false,

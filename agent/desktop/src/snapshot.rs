@@ -5,8 +5,9 @@
 use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen};
-use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
+use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder};
 
+use super::monitor_choice;
 use super::outgoing::OutgoingMessages;
 use super::protocol::FromDesktop;
 use super::source::{DisplayError, ScreenSource};
@@ -50,11 +51,11 @@ impl ScreenSnapshot {
             return Ok(());
         }
         let size = display.size();
-        let Some(size) = Size::checked(size.width, size.height) else {
+        if let Err(why) = monitor_choice::choose(size, display.monitors(), None) {
             self.due = None;
-            out.push(&gone("the screen is larger than a picture may be"));
+            out.push(&gone(&why.to_string()));
             return Ok(());
-        };
+        }
         let mut picture = Picture::black(size);
         if !display.capture(size.rect(), &[size.rect()], &mut picture)? {
             self.due = Some(now + RESIZING);
@@ -89,7 +90,7 @@ fn frame(picture: &Picture) -> Vec<FromDesktop> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_screen::{Rect, ScreenDecoder};
+    use nearhand_screen::{Rect, ScreenDecoder, Size};
 
     use super::*;
 

@@ -12,8 +12,9 @@
 
 mod agent;
 mod clipboard;
+mod depth;
+mod desktop_client;
 mod display;
-mod hands;
+mod input;
 mod screen;
-mod talk;
 mod window;

@@ -15,8 +15,8 @@ use x11rb::protocol::xproto::{
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
+use crate::desktop_client::TestDesktop;
 use crate::display::{Xvfb, until};
-use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A program that draws, and looks at the screen in another way than ours does.
@@ -348,7 +348,7 @@ fn a_new_resolution_is_told_and_shown() {
     let display = Xvfb::start("1024x768x24");
     let painter = TestPainter::start(&display);
     let mut desktop = TestDesktop::start(&display);
-    let mut viewer = TestViewer::start(&mut desktop, Some(0));
+    let mut viewer = TestViewer::start(&mut desktop, Some(1));
     viewer.until_same(&mut desktop, &painter);
     let mode = "800x600 38.25 800 832 912 1024 600 603 607 624";
     let new_mode: Vec<&str> = ["--newmode"].into_iter().chain(mode.split(' ')).collect();
@@ -365,7 +365,7 @@ fn a_new_resolution_is_told_and_shown() {
     display.run("xrandr", &["--setmonitor", "left", "400/100x600/150+0+0", "screen"]);
     display.run("xrandr", &["--setmonitor", "right", "400/100x600/150+400+0", "none"]);
     viewer.until(&mut desktop, "two monitors", |viewer| viewer.monitors.len() == 2);
-    let mut right = TestViewer::start(&mut desktop, Some(1));
+    let mut right = TestViewer::start(&mut desktop, Some(2));
     painter.fill(500, 100, 20, 20, 0x0011_2233);
     right.until(&mut desktop, "the right monitor", |viewer| {
         let whole = painter.screen();

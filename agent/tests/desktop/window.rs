@@ -12,9 +12,9 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
+use crate::desktop_client::TestDesktop;
 use crate::display::{Xvfb, until};
 use crate::screen::TestViewer;
-use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, OpenWindow, ToDesktop, WindowTarget};
 
 /// What must never be seen.
@@ -188,6 +188,41 @@ fn what_lies_over_the_window_is_never_seen() {
     program.configure(window, &ConfigureWindowAux::new().x(-60).y(440));
     program.fill(window, 0, 0, 120, 90, OWN);
     watch(&mut desktop, &mut viewer, "all of it", |viewer| count(viewer, OWN) == 120 * 90);
+    desktop.close();
+}
+
+#[test]
+fn titles_are_read_in_every_encoding() {
+    let display = Xvfb::start("640x480x24");
+    let program = WindowedProgram::start(&display);
+    let atom = |name: &str| program.conn.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom;
+    let (latin, compound, utf8) = (AtomEnum::STRING.into(), atom("COMPOUND_TEXT"), atom("UTF8_STRING"));
+    let cases: &[(u32, &[u8], &str)] = &[
+        (latin, b"M\xfcller \xdcbersicht", "Müller Übersicht"),
+        (latin, "Grüße in UTF-8".as_bytes(), "Grüße in UTF-8"),
+        (compound, b"\x1b%GM\xc3\xbcller CT\x1b%@", "Müller CT"),
+        (compound, b"Gr\xfc\xdfe", "Grüße"),
+        (compound, b"\x1b-L\xbf\xe0\xd8\xd2\xd5\xe2", "Привет"),
+        (compound, b"\x1b$(B\x46\x7c\x4b\x5c\x1b(B", "日本"),
+        (utf8, "Überschrift ✓".as_bytes(), "Überschrift ✓"),
+        (utf8, "a\u{1b}[2J\u{202e}b\nc".as_bytes(), "a\u{fffd}[2J\u{fffd}b c"),
+    ];
+    let window = program.window("", (10, 10, 100, 100), CreateWindowAux::new());
+    let mut desktop = TestDesktop::start(&display);
+    for (kind, bytes, expected) in cases {
+        program.conn.change_property8(PropMode::REPLACE, window, AtomEnum::WM_NAME, *kind, bytes).unwrap();
+        program.sync();
+        let titles: Vec<String> = windows(&mut desktop).into_iter().map(|window| window.title).collect();
+        assert_eq!(titles, [*expected]);
+    }
+    // What a window manager knows comes first, and nothing is longer than it may be.
+    let name = atom("_NET_WM_NAME");
+    let long = "ö".repeat(10_000);
+    program.conn.change_property8(PropMode::REPLACE, window, name, utf8, long.as_bytes()).unwrap();
+    program.sync();
+    let title = windows(&mut desktop).remove(0).title;
+    let start = title.chars().filter(|c| *c == 'ö').count();
+    assert!(start > 50 && title.chars().count() <= nearhand_proto::message::local::MAX_TITLE, "{title}");
     desktop.close();
 }
 

@@ -11,11 +11,13 @@ pub mod geometry;
 pub mod pace;
 pub mod picture;
 
+mod bit_writer;
 mod colour_model;
 mod format;
 mod grid;
 mod jpeg;
 mod photo;
+mod pixel_layout;
 mod range_coder;
 mod table;
 
@@ -24,3 +26,4 @@ pub use decode::{DecodeError, ScreenDecoder, first_size};
 pub use encode::{EncodedFrame, FrameSettings, PendingUpdates, PhotoQuality, ScreenEncoder};
 pub use geometry::{Point, Rect, Size};
 pub use picture::Picture;
+pub use pixel_layout::PixelLayout;

@@ -2,6 +2,8 @@
 //! neighbours, red and blue as differences from green; the errors are coded in Golomb-Rice codes whose parameter
 //! follows the errors seen at places as lively as this one.
 
+use crate::bit_writer::{BitWriter, PlainBytes};
+
 /// How lively a place is: steps of the sum of three gradients.
 const CONTEXTS: usize = 12;
 /// Zeros of a code's first half above which the value is written in full.
@@ -59,14 +61,14 @@ impl PredictionErrors {
 /// Writes a picture's bytes to the end of `out`.
 pub(crate) fn encode<'a>(width: usize, rows: impl Iterator<Item = &'a [u32]>, out: &mut Vec<u8>) {
     let mut model = PhotoModel::new(width);
-    let mut bits = BitWriter { out, held: 0, count: 0 };
+    let mut bits = BitWriter::new(out);
     for row in rows {
         model
             .row(|x, plane, guess, k| {
                 let value = row.get(x).copied().map_or([0; 3], split);
                 let value = value.get(plane).copied().unwrap_or_default();
                 let error = wrap(value - guess);
-                bits.code((error << 1 ^ error >> 31).cast_unsigned(), k);
+                put_code(&mut bits, (error << 1 ^ error >> 31).cast_unsigned(), k);
                 Ok(error)
             })
             .unwrap_or(());
@@ -176,44 +178,16 @@ impl PhotoModel {
     }
 }
 
-struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
-    held: u64,
-    count: u32,
-}
-
-impl BitWriter<'_> {
-    #[inline(always)]
-    fn put(&mut self, bits: u32, count: u32) {
-        self.held = self.held << count | u64::from(bits);
-        self.count += count;
-        if self.count >= 32 {
-            self.count -= 32;
-            #[allow(clippy::cast_possible_truncation, reason = "the 32 bits above those that stay")]
-            let word = (self.held >> self.count) as u32;
-            self.out.extend_from_slice(&word.to_be_bytes());
-        }
-    }
-
-    #[inline(always)]
-    fn code(&mut self, value: u32, k: u32) {
-        let zeros = value >> k;
-        if zeros < ESCAPE {
-            self.put(1, zeros + 1);
-            self.put(value & ((1 << k) - 1), k);
-        } else {
-            self.put(1, ESCAPE + 1);
-            self.put(value & 0xff, 8);
-        }
-    }
-
-    fn finish(mut self) {
-        let fill = (8 - self.count % 8) % 8;
-        self.put(0, fill);
-        while self.count > 0 {
-            self.count -= 8;
-            self.out.push((self.held >> self.count & 0xff) as u8);
-        }
+/// A folded error in the code of Golomb and Rice with `k` low bits.
+#[inline(always)]
+fn put_code(bits: &mut BitWriter<'_, PlainBytes>, value: u32, k: u32) {
+    let zeros = value >> k;
+    if zeros < ESCAPE {
+        bits.put(1, zeros + 1);
+        bits.put(value & ((1 << k) - 1), k);
+    } else {
+        bits.put(1, ESCAPE + 1);
+        bits.put(value & 0xff, 8);
     }
 }
 

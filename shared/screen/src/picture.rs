@@ -2,21 +2,13 @@
 
 use crate::canvas::Canvas;
 use crate::geometry::{Point, Rect, Size};
+use crate::pixel_layout::PixelLayout;
 
 /// A picture: rows from the top, each pixel `0x00RRGGBB`; the upper byte is always zero.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     size: Size,
     pixels: Vec<u32>,
-}
-
-/// The order of a pixel's bytes in memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ByteOrder {
-    /// Blue, green, red.
-    Bgr,
-    /// Red, green, blue.
-    Rgb,
 }
 
 impl core::fmt::Debug for Picture {
@@ -55,19 +47,11 @@ impl Picture {
         self.pixels.get_mut(start..start + usize::from(width)).filter(|_| fits).unwrap_or_default()
     }
 
-    /// Writes rows of a rectangle, from its row `first` on, as a display gives them: four bytes for each pixel, the
-    /// last of which means nothing. What is outside is left out.
-    pub fn put_bytes(&mut self, rect: Rect, first: u16, bytes: &[u8], order: ByteOrder) {
-        let lines = bytes.chunks_exact(usize::from(rect.width).max(1) * 4);
+    /// Writes rows of a rectangle, from its row `first` on, as a display lays them out. What is outside is left out.
+    pub fn put_bytes(&mut self, rect: Rect, first: u16, bytes: &[u8], layout: PixelLayout) {
+        let lines = bytes.chunks_exact(layout.row_bytes(rect.width).max(1));
         for (y, line) in (first..rect.height).zip(lines) {
-            let pixels = self.row_mut(rect.x, rect.y.saturating_add(y), rect.width);
-            let (bytes, _) = line.as_chunks::<4>();
-            for (pixel, [a, b, c, _]) in pixels.iter_mut().zip(bytes) {
-                *pixel = match order {
-                    ByteOrder::Bgr => u32::from_le_bytes([*a, *b, *c, 0]),
-                    ByteOrder::Rgb => u32::from_le_bytes([*c, *b, *a, 0]),
-                };
-            }
+            layout.read_row(line, self.row_mut(rect.x, rect.y.saturating_add(y), rect.width));
         }
     }
 
@@ -165,14 +149,16 @@ mod tests {
 
     #[test]
     fn bytes_become_pixels_in_either_order() {
+        let (bgr, rgb) = ([0xff_0000, 0xff00, 0xff], [0xff, 0xff00, 0xff_0000]);
+        let [bgr, rgb] = [bgr, rgb].map(|masks| PixelLayout::new(32, 32, false, masks).unwrap());
         let mut picture = counted(4, 4);
         let rect = Rect::new(1, 1, 2, 2);
-        picture.put_bytes(rect, 1, &[1, 2, 3, 255, 4, 5, 6, 255, 9, 9, 9, 9], ByteOrder::Bgr);
+        picture.put_bytes(rect, 1, &[1, 2, 3, 255, 4, 5, 6, 255, 9, 9, 9, 9], bgr);
         assert_eq!(picture.row(0, 2, 4), [8, 0x0003_0201, 0x0006_0504, 11]);
         assert_eq!((picture.row(0, 1, 4), picture.row(0, 3, 4)), (&[4, 5, 6, 7][..], &[12, 13, 14, 15][..]));
-        picture.put_bytes(rect, 0, &[1, 2, 3, 255], ByteOrder::Rgb);
+        picture.put_bytes(rect, 0, &[1, 2, 3, 255], rgb);
         assert_eq!(picture.row(1, 1, 1), [5]);
-        picture.put_bytes(Rect::new(3, 3, 1, 9), 0, &[1, 2, 3, 0, 1, 2, 3, 0], ByteOrder::Rgb);
+        picture.put_bytes(Rect::new(3, 3, 1, 9), 0, &[1, 2, 3, 0, 1, 2, 3, 0], rgb);
         assert_eq!(picture.row(3, 3, 1), [0x0001_0203]);
     }
 

@@ -307,7 +307,7 @@ fn monitors(size: Size) -> Vec<Monitor> {
         height: size.height,
         primary,
     };
-    vec![monitor(0, "eDP-1", 0, true), monitor(1, "HDMI-1", size.width, false)]
+    vec![monitor(1, "eDP-1", 0, true), monitor(2, "HDMI-1", size.width, false)]
 }
 
 /// An arrow, black with a white rim.

@@ -56,7 +56,7 @@ pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), Comm
     let duration = LIMIT * 2;
     let kept = match in_session::ask(ctx, &session, &mut updates, Capability::View.into(), duration).await {
         Ok(_) => {
-            let work = exact_picture(&session, args.monitor.map(|number| number - 1));
+            let work = exact_picture(&session, args.monitor);
             let interruption = in_session::interrupted();
             in_session::while_updated(
                 ctx,

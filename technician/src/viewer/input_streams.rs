@@ -64,6 +64,11 @@ pub async fn carry_input<L: SessionLink>(
                         let words = format!("The device has no way to type: {what}");
                         tell(&page, ToPage::Notice { text: words }).await?;
                     }
+                    InputNotice::Unclickable(what) => {
+                        let what = text::one_line(&what, 100);
+                        let words = format!("The device's pointer settings switch this off: {what}");
+                        tell(&page, ToPage::Notice { text: words }).await?;
+                    }
                 },
                 input = keyboard.next() => sender.send(&input).await?,
             }

@@ -122,6 +122,7 @@ fn input(table: &mut Table) {
         InputNotice {
             HeldBack: [InputNotice::HeldBack(true)],
             Untypable: [InputNotice::Untypable("☃".to_owned())],
+            Unclickable: [InputNotice::Unclickable("the middle button".to_owned())],
         }
     );
 }

@@ -15,21 +15,6 @@ pub struct CircleException {
 /// Modules that use each other.
 pub const CIRCLES: &[CircleException] = &[
     CircleException {
-        file: "agent/desktop/src/keys/mod.rs",
-        with: "agent/desktop/src/keys/**",
-        because: "the table of key symbols is made of the type that the entrance declares",
-    },
-    CircleException {
-        file: "agent/desktop/src/x11/clipboard/mod.rs",
-        with: "agent/desktop/src/x11/clipboard/**",
-        because: "both directions of one selection share its messages, and the entrance drives both",
-    },
-    CircleException {
-        file: "agent/desktop/src/x11/mod.rs",
-        with: "agent/desktop/src/x11/**",
-        because: "the entrance opens the connection and calls the parts, which capture, draw and type over it",
-    },
-    CircleException {
         file: "agent/src/command/mod.rs",
         with: "agent/src/command/**",
         because: "the subcommands share exit codes and the arguments of the whole program",
@@ -58,11 +43,6 @@ pub const CIRCLES: &[CircleException] = &[
         file: "shared/report/src/text_view/mod.rs",
         with: "shared/report/src/text_view/**",
         because: "the entrance writes lines, whose indentation it declares",
-    },
-    CircleException {
-        file: "shared/screen/src/encode/mod.rs",
-        with: "shared/screen/src/encode/**",
-        because: "the entrance plans its work with the part, in the types it declares",
     },
 ];
 

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use nearhand_proto::message::screen::PhysicalKey;
 
+use super::map::{KeyAction, KeyLevel, KeyState, KeyboardMap, Keycode, Modifiers, each};
 use super::spare::{SpareKeys, SymbolLoan};
-use super::{KeyAction, KeyLevel, KeyState, KeyboardMap, Keycode, Modifiers, Symbol, each, symbol};
+use super::symbol::{self, Symbol};
 
 /// How much is typed before other things get their turn, in characters.
 const BATCH: usize = 64;

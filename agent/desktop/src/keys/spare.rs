@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{KeyAction, KeyboardMap, Keycode, Symbol};
+use super::map::{KeyAction, KeyboardMap, Keycode};
+use super::symbol::Symbol;
 
 /// How long a keycode keeps its symbol after it was pressed. A program reads the layout when it comes to the
 /// notice that it changed: under load that is tens of milliseconds.

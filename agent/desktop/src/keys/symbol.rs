@@ -6,7 +6,8 @@
 
 use xkeysym::{Keysym, key};
 
-use super::Symbol;
+/// X's number of what a key gives.
+pub(crate) type Symbol = u32;
 
 /// The symbol of the Num Lock key.
 pub(crate) const NUM_LOCK: Symbol = key::Num_Lock;

@@ -7,8 +7,10 @@ use nearhand_proto::message::screen::PhysicalKey;
 use proptest::prelude::*;
 use xkeysym::{Keysym, key};
 
+use super::map::{LOCK, Modifiers, SHIFT};
 use super::plan::{self, KeyPress, KeyboardView, TypedText};
 use super::spare::SpareKeys;
+use super::symbol::{self, Symbol};
 use super::*;
 
 /// Mod5, which AltGr sets here.

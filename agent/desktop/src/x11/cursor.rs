@@ -4,7 +4,7 @@ use nearhand_proto::message::screen::{CursorPicture, MAX_CURSOR, ScreenPoint};
 use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
-use super::{XConnection, ended, unless_refused, unsigned};
+use super::connection::{XConnection, ended, unless_refused, unsigned};
 use crate::source::DisplayError;
 
 /// Begins or ends telling of new shapes.

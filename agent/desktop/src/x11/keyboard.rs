@@ -11,7 +11,8 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 
-use super::{XConnection, ended, needed, signed};
+use super::connection::{XConnection, ended, needed, signed, unless_refused};
+use crate::buttons::ButtonMap;
 use crate::input::InputAction;
 use crate::keys::spare::SpareKeys;
 use crate::keys::{GroupOverflow, KeyAction, KeyGroup, KeyState, KeyType, KeyboardMap, Keycode, MappedKey};
@@ -27,6 +28,8 @@ pub(super) struct XtestInjector {
     stale: bool,
     /// XTEST's devices: what they send is nobody's at the device.
     injecting: BTreeSet<xinput::DeviceId>,
+    /// XTEST's pointer, opened so that its buttons can be asked for.
+    pointer: Option<u8>,
 }
 
 fn core_keyboard() -> xkb::DeviceSpec {
@@ -44,8 +47,13 @@ impl XtestInjector {
         let parts = map_parts();
         conn.xkb_select_events(core_keyboard(), xkb::EventType::from(0_u8), changes, parts, parts, &details)
             .map_err(ended)?;
-        let mut injector =
-            Self { link, map: KeyboardMap::default(), stale: true, injecting: BTreeSet::new() };
+        let mut injector = Self {
+            link,
+            map: KeyboardMap::default(),
+            stale: true,
+            injecting: BTreeSet::new(),
+            pointer: None,
+        };
         injector.find_devices()?;
         Ok(injector)
     }
@@ -65,7 +73,31 @@ impl XtestInjector {
             master || String::from_utf8_lossy(&info.name).contains(INJECTED)
         });
         self.injecting = ours.map(|info| info.deviceid).collect();
+        let is_ours = |info: &&xinput::XIDeviceInfo| {
+            info.type_ == DeviceType::SLAVE_POINTER && String::from_utf8_lossy(&info.name).contains(INJECTED)
+        };
+        let pointer = reply.infos.iter().find(is_ours).and_then(|info| u8::try_from(info.deviceid).ok());
+        if pointer != self.pointer {
+            self.pointer = pointer;
+            if let Some(id) = pointer
+                && unless_refused(self.link.conn.xinput_open_device(id).map_err(ended)?.reply())?.is_none()
+            {
+                self.pointer = None;
+            }
+        }
         Ok(())
+    }
+
+    /// What becomes of the buttons of XTEST's pointer.
+    pub(super) fn buttons(&self) -> Result<ButtonMap, DisplayError> {
+        let conn = &self.link.conn;
+        let shared = conn.get_pointer_mapping().map_err(ended)?;
+        let device = self.pointer.map(|id| conn.xinput_get_device_button_mapping(id).map_err(ended));
+        let device = device.transpose()?.map(|cookie| unless_refused(cookie.reply())).transpose()?.flatten();
+        Ok(ButtonMap {
+            device: device.map(|reply| reply.map).unwrap_or_default(),
+            shared: unless_refused(shared.reply())?.map(|reply| reply.map).unwrap_or_default(),
+        })
     }
 
     /// Begins or ends telling of movements, and of the local person's keys and buttons.

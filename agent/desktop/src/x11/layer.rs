@@ -6,17 +6,17 @@
 //! has reported since the memory was taken. The memory stays ours under its name when the server takes a new one: what
 //! was drawn into that must not count for this one, which [`WindowLayer::fresh`]'s caller sees to.
 
-use nearhand_screen::{Picture, Rect};
+use nearhand_screen::{Picture, PixelLayout, Rect};
 use x11rb::protocol::composite::{ConnectionExt as _, Redirect};
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
 use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, MapState, Pixmap, Rectangle, Window,
+    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, MapState, Pixmap, Rectangle, Visualid, Window,
     WindowClass,
 };
 
-use super::screen::ScreenCapture;
-use super::{XConnection, ended, new_id, signed, unless_refused};
+use super::connection::{XConnection, ended, new_id, signed, unless_refused};
+use super::screen::{ScreenCapture, layout_of};
 use crate::source::DisplayError;
 use crate::window_layout::ScreenArea;
 
@@ -34,6 +34,7 @@ pub(super) struct WindowLayer {
     /// What was drawn since the memory was taken.
     known: Region,
     scratch: Region,
+    layout: PixelLayout,
     pub(super) border: u16,
     pub(super) place: ScreenArea,
 }
@@ -66,14 +67,18 @@ impl WindowLayer {
         if unless_refused(redirect)?.is_none() {
             return Ok(Err(NoLayer::Hidden));
         }
-        let made = Self::name(link, window)?;
+        let made = Self::name(link, window, attributes.visual)?;
         if made.is_err() {
             conn.composite_unredirect_window(window, Redirect::AUTOMATIC).map_err(ended)?;
         }
         Ok(made)
     }
 
-    fn name(link: &XConnection, window: Window) -> Result<Result<Self, NoLayer>, DisplayError> {
+    fn name(
+        link: &XConnection,
+        window: Window,
+        visual: Visualid,
+    ) -> Result<Result<Self, NoLayer>, DisplayError> {
         let conn = &link.conn;
         let pixmap = new_id(link)?;
         let named = conn.composite_name_window_pixmap(window, pixmap).map_err(ended)?.check();
@@ -88,7 +93,8 @@ impl WindowLayer {
         };
         let border = outside.border_width;
         let (width, height) = (memory.width.checked_sub(2 * border), memory.height.checked_sub(2 * border));
-        let (Some(width @ 1..), Some(height @ 1..), 24 | 32) = (width, height, memory.depth) else {
+        let layout = layout_of(link, memory.depth, visual);
+        let (Some(width @ 1..), Some(height @ 1..), Some(layout)) = (width, height, layout) else {
             conn.free_pixmap(pixmap).map_err(ended)?;
             return Ok(Err(NoLayer::Strange));
         };
@@ -101,7 +107,7 @@ impl WindowLayer {
         conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE).map_err(ended)?;
         let place = ScreenArea { x: 0, y: 0, width, height };
         let link = link.clone();
-        let mut layer = Self { link, window, pixmap, damage, fresh, known, scratch, border, place };
+        let mut layer = Self { link, window, pixmap, damage, fresh, known, scratch, layout, border, place };
         layer.find_place()?;
         layer.ask_to_draw()?;
         Ok(Ok(layer))
@@ -168,7 +174,7 @@ impl WindowLayer {
             return Ok(true);
         }
         let at = Rect { x: rect.x + self.border, y: rect.y + self.border, ..rect };
-        let Some(pixels) = capture.read(self.pixmap, at)? else { return Ok(false) };
+        let Some(pixels) = capture.read(self.pixmap, self.layout, at)? else { return Ok(false) };
         for part in known {
             let (dx, dy) = (part.x.saturating_sub(rect.x), part.y.saturating_sub(rect.y));
             for row in 0..part.height {

@@ -6,10 +6,13 @@ use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::res::{ClientIdMask, ClientIdSpec, ConnectionExt as _};
 use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};
 
-use super::{XConnection, ended, unless_refused};
+use super::connection::{XConnection, ended, unless_refused};
 use crate::protocol::OpenWindow;
 use crate::source::DisplayError;
+use crate::x_text;
 
+/// Begins what only compound text has.
+const ESCAPE: u8 = 0x1b;
 /// Most of a text or a list that is read, in units of 32 bits.
 const MOST: u32 = 1_024;
 
@@ -61,24 +64,41 @@ fn describe(link: &XConnection, window: Window) -> Result<Option<OpenWindow>, Di
     if kinds.iter().any(|kind| desktop.contains(kind)) {
         return Ok(None);
     }
-    let class = bytes(link, window, AtomEnum::WM_CLASS.into(), AtomEnum::STRING.into())?;
-    // The name of the program, then of its class.
-    let application = class.split(|byte| *byte == 0).filter(|name| !name.is_empty()).nth(1);
+    let class = text_property(link, window, AtomEnum::WM_CLASS.into())?;
+    let (kind, class) = class.unwrap_or_default();
+    // The name of the program, then of its class; one that has no class is known by its name.
+    let mut names = class.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let name = names.next();
+    let application = decode(link, kind, names.next().or(name).unwrap_or_default());
     Ok(Some(OpenWindow {
         id: window,
         process: process(link, window)?,
-        application: text::one_line(&String::from_utf8_lossy(application.unwrap_or_default()), MAX_TITLE),
+        application: text::one_line(&application, MAX_TITLE),
         title: title(link, window)?,
     }))
 }
 
-/// A window's title.
+/// A window's title, in whichever of ICCCM's encodings it is.
 pub(super) fn title(link: &XConnection, window: Window) -> Result<String, DisplayError> {
-    let mut title = bytes(link, window, link.atoms._NET_WM_NAME, link.atoms.UTF8_STRING)?;
-    if title.is_empty() {
-        title = bytes(link, window, AtomEnum::WM_NAME.into(), AtomEnum::ANY.into())?;
+    for name in [link.atoms._NET_WM_NAME, AtomEnum::WM_NAME.into()] {
+        if let Some((kind, bytes)) = text_property(link, window, name)? {
+            let title = text::one_line(&decode(link, kind, &bytes), MAX_TITLE);
+            if !title.trim().is_empty() {
+                return Ok(title);
+            }
+        }
     }
-    Ok(text::one_line(&String::from_utf8_lossy(&title), MAX_TITLE))
+    Ok(String::new())
+}
+
+/// A text, by the type of its property. Many programs write UTF-8 as STRING, which ICCCM has for Latin-1.
+fn decode(link: &XConnection, kind: Atom, bytes: &[u8]) -> String {
+    match kind {
+        kind if kind == link.atoms.UTF8_STRING => x_text::from_utf8(bytes),
+        kind if kind == link.atoms.COMPOUND_TEXT => x_text::from_compound(bytes),
+        _ if bytes.contains(&ESCAPE) => x_text::from_compound(bytes),
+        _ => x_text::from_utf8_or_latin1(bytes),
+    }
 }
 
 /// The window that this one says it belongs to.
@@ -111,8 +131,13 @@ fn words(link: &XConnection, window: Window, name: Atom, kind: Atom) -> Result<V
     Ok(reply.and_then(|reply| Some(reply.value32()?.collect())).unwrap_or_default())
 }
 
-fn bytes(link: &XConnection, window: Window, name: Atom, kind: Atom) -> Result<Vec<u8>, DisplayError> {
-    let asked = link.conn.get_property(false, window, name, kind, 0, MOST).map_err(ended)?;
+/// A property of bytes and its type; `None` if there is none.
+fn text_property(
+    link: &XConnection,
+    window: Window,
+    name: Atom,
+) -> Result<Option<(Atom, Vec<u8>)>, DisplayError> {
+    let asked = link.conn.get_property(false, window, name, AtomEnum::ANY, 0, MOST).map_err(ended)?;
     let reply = unless_refused(asked.reply())?.filter(|reply| reply.format == 8);
-    Ok(reply.map(|reply| reply.value).unwrap_or_default())
+    Ok(reply.map(|reply| (reply.type_, reply.value)))
 }

@@ -5,6 +5,7 @@
 //! [`overlay`] draws. Requests to the server wait for its reply; nothing here ever waits for another program.
 
 mod clipboard;
+mod connection;
 mod cursor;
 mod keyboard;
 mod layer;
@@ -22,12 +23,12 @@ use std::time::Instant;
 use nearhand_proto::message::screen::{ClipboardMessage, CursorPicture, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
 use x11rb::connection::{Connection, RequestConnection};
-use x11rb::errors::{ConnectionError, ReplyError};
 use x11rb::protocol::Event;
 use x11rb::protocol::composite::ConnectionExt as _;
-use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window};
 use x11rb::rust_connection::RustConnection;
 
+use self::connection::{Atoms, XConnection, ended, needed, needed_extension, root_size};
+use super::buttons::ButtonMap;
 use super::input::{InputAction, KeyboardSource};
 use super::keys::spare::SpareKeys;
 use super::keys::{KeyState, KeyboardMap};
@@ -38,87 +39,10 @@ use super::source::{
 };
 use super::window_layout;
 
-x11rb::atom_manager! {
-    /// The atoms we use.
-    pub(super) Atoms: AtomsCookie {
-        CLIPBOARD,
-        TARGETS,
-        TIMESTAMP,
-        INCR,
-        ATOM,
-        INTEGER,
-        UTF8_STRING,
-        STRING,
-        TEXT_PLAIN: b"text/plain;charset=utf-8",
-        PNG: b"image/png",
-        NEARHAND_CLIPBOARD,
-        WM_STATE,
-        _NET_CLIENT_LIST,
-        _NET_CLIENT_LIST_STACKING,
-        _NET_WM_NAME,
-        _NET_WM_WINDOW_TYPE,
-        _NET_WM_WINDOW_TYPE_DESKTOP,
-        _NET_WM_WINDOW_TYPE_DOCK,
-    }
-}
-
 /// What a technician reads when the window is no longer there.
 const CLOSED: &str = "the window was closed; ask again to see another one";
 /// Servers that only show X11 programs in a Wayland desktop have this extension.
 const XWAYLAND: &str = "XWAYLAND";
-
-/// What all parts share: the connection and what never changes about it.
-#[derive(Clone)]
-struct XConnection {
-    conn: Rc<RustConnection>,
-    root: Window,
-    screen: usize,
-    atoms: Atoms,
-}
-
-impl XConnection {
-    /// Asks to be told of changes of the root window, and whether also of the windows in it.
-    fn listen_to_windows(&self, also: bool) -> Result<(), DisplayError> {
-        let windows = if also { EventMask::SUBSTRUCTURE_NOTIFY } else { EventMask::NO_EVENT };
-        let aux = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY | windows);
-        self.conn.change_window_attributes(self.root, &aux).map_err(ended)?;
-        Ok(())
-    }
-}
-
-fn needed_extension(link: &XConnection, extension: &'static str, name: &str) -> Result<(), DisplayError> {
-    match link.conn.extension_information(extension).map_err(ended)? {
-        Some(_) => Ok(()),
-        None => Err(DisplayError::Lacks(name.to_owned())),
-    }
-}
-
-fn new_id(link: &XConnection) -> Result<u32, DisplayError> {
-    link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))
-}
-
-/// An error of the connection ends the display.
-#[allow(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
-fn ended(error: ConnectionError) -> DisplayError {
-    DisplayError::Ended(error.to_string())
-}
-
-/// A reply; `None` where the server refused, which happens when a window has just gone or the screen was resized.
-fn unless_refused<T>(reply: Result<T, ReplyError>) -> Result<Option<T>, DisplayError> {
-    match reply {
-        Ok(reply) => Ok(Some(reply)),
-        Err(ReplyError::X11Error(error)) => {
-            tracing::debug!(kind = ?error.error_kind, request = ?error.request_name, "the display refused");
-            Ok(None)
-        }
-        Err(ReplyError::ConnectionError(error)) => Err(ended(error)),
-    }
-}
-
-/// A reply that has to be had.
-fn needed<T>(what: &str, reply: Result<T, ReplyError>) -> Result<T, DisplayError> {
-    unless_refused(reply)?.ok_or_else(|| DisplayError::Lacks(what.to_owned()))
-}
 
 /// An X11 display.
 pub(crate) struct X11Display {
@@ -164,7 +88,7 @@ impl X11Display {
                 "a screen of its own: it belongs to Wayland, of which only a part is here".to_owned(),
             ));
         }
-        let size = monitors::size(&link)?;
+        let size = root_size(&link)?;
         Ok(Self {
             monitors: monitors::watch(&link, size)?,
             capture: screen::ScreenCapture::new(link.clone())?,
@@ -183,7 +107,7 @@ impl X11Display {
     }
 
     fn monitors_changed(&mut self) -> Result<Option<DisplayEvent>, DisplayError> {
-        let size = monitors::size(&self.link)?;
+        let size = root_size(&self.link)?;
         let monitors = monitors::list(&self.link, size)?;
         let changed = size != self.size || monitors != self.monitors;
         (self.size, self.monitors) = (size, monitors);
@@ -351,6 +275,10 @@ impl KeyboardSource for X11Display {
     fn state(&mut self) -> Result<KeyState, DisplayError> {
         self.hands.state()
     }
+
+    fn buttons(&mut self) -> Result<ButtonMap, DisplayError> {
+        self.hands.buttons()
+    }
 }
 
 impl InputSink for X11Display {
@@ -430,20 +358,4 @@ impl DesktopDisplay for X11Display {
         self.stash()?;
         Ok(!self.events.is_empty() || !self.news.is_empty())
     }
-}
-
-/// A length or position that X counts in 16 signed bits.
-fn signed(at: u16) -> i16 {
-    i16::try_from(at).unwrap_or(i16::MAX)
-}
-
-/// A position that should not be negative.
-fn unsigned(at: i16) -> u16 {
-    u16::try_from(at).unwrap_or(0)
-}
-
-/// The geometry of the root window, which is the screen.
-fn root_size(link: &XConnection) -> Result<Option<Size>, DisplayError> {
-    let reply = link.conn.get_geometry(link.root).map_err(ended)?.reply();
-    Ok(unless_refused(reply)?.and_then(|geometry| Size::checked(geometry.width, geometry.height)))
 }

@@ -1,22 +1,16 @@
 //! Which monitors there are, by RandR 1.5; without it, the screen as one.
 
-use nearhand_proto::message::screen::{MAX_MONITORS, Monitor};
+use nearhand_proto::message::screen::{FIRST_MONITOR, MAX_MONITORS, Monitor};
 use nearhand_screen::{Rect, Size};
 use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
-use super::{XConnection, ended, root_size, unless_refused, unsigned};
+use super::connection::{XConnection, ended, unless_refused, unsigned};
 use crate::source::DisplayError;
 
 /// Longest name of a monitor, in characters.
 const MAX_NAME: usize = 64;
-
-/// The size of the whole screen.
-pub(super) fn size(link: &XConnection) -> Result<Size, DisplayError> {
-    let too_large = || DisplayError::Lacks("a screen of a size that can be shown".to_owned());
-    root_size(link)?.ok_or_else(too_large)
-}
 
 /// Asks to be told of changes, and for the monitors there are now.
 pub(super) fn watch(link: &XConnection, size: Size) -> Result<Vec<Monitor>, DisplayError> {
@@ -32,7 +26,7 @@ pub(super) fn watch(link: &XConnection, size: Size) -> Result<Vec<Monitor>, Disp
     list(link, size)
 }
 
-/// The monitors there are now, from 0.
+/// The monitors there are now, numbered from [`FIRST_MONITOR`] on.
 pub(super) fn list(link: &XConnection, size: Size) -> Result<Vec<Monitor>, DisplayError> {
     // Without RandR the request can't even be made.
     let reply = link.conn.randr_get_monitors(link.root, true).ok().map(Cookie::reply);
@@ -47,7 +41,7 @@ pub(super) fn list(link: &XConnection, size: Size) -> Result<Vec<Monitor>, Displ
         let name = unless_refused(link.conn.get_atom_name(info.name).map_err(ended)?.reply())?;
         let name = name.map(|reply| String::from_utf8_lossy(&reply.name).chars().take(MAX_NAME).collect());
         monitors.push(Monitor {
-            number: u8::try_from(monitors.len()).unwrap_or(u8::MAX),
+            number: u8::try_from(monitors.len()).map_or(u8::MAX, |n| n.saturating_add(FIRST_MONITOR)),
             name: name.unwrap_or_default(),
             x: area.x,
             y: area.y,
@@ -69,5 +63,5 @@ pub(super) fn list(link: &XConnection, size: Size) -> Result<Vec<Monitor>, Displ
 
 fn whole(size: Size) -> Monitor {
     let name = "screen".to_owned();
-    Monitor { number: 0, name, x: 0, y: 0, width: size.width, height: size.height, primary: true }
+    Monitor { number: FIRST_MONITOR, name, x: 0, y: 0, width: size.width, height: size.height, primary: true }
 }

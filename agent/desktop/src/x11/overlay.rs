@@ -9,10 +9,11 @@ use x11rb::protocol::xproto::{
     WindowClass,
 };
 
-use super::{XConnection, ended, signed};
+use super::connection::{XConnection, ended, signed};
+use super::screen;
 use crate::source::DisplayError;
 
-/// A red that stands out on light and on dark.
+/// A red that stands out on light and on dark, as `0xRRGGBB`.
 const COLOUR: u32 = 0x00f0_2040;
 
 /// The drawing's window.
@@ -59,7 +60,7 @@ impl DrawingWindow {
         let window = conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))?;
         let aux = CreateWindowAux::new()
             .override_redirect(1)
-            .background_pixel(COLOUR)
+            .background_pixel(screen::pixel_of(&self.link, COLOUR).unwrap_or_default())
             .border_pixel(0)
             .save_under(1);
         conn.create_window(

@@ -7,20 +7,17 @@
 
 use std::os::fd::OwnedFd;
 
-use nearhand_screen::picture::ByteOrder;
-use nearhand_screen::{Picture, Rect, Size};
+use nearhand_screen::{Picture, PixelLayout, Rect, Size};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::shm::{ConnectionExt as _, Seg};
 use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
-use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, ImageFormat, ImageOrder, Screen, Visualtype};
+use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, ImageFormat, ImageOrder, VisualClass, Visualid};
 
-use super::{XConnection, ended, needed, new_id, signed, unless_refused, unsigned};
+use super::connection::{XConnection, ended, needed, new_id, signed, unless_refused, unsigned};
 use crate::platform;
 use crate::source::DisplayError;
 
-/// Bytes of a pixel.
-const PIXEL: usize = 4;
 /// Bytes that are read from the shared memory at a time: they stay in the processor's cache until converted.
 const PIECE: usize = 128 * 1024;
 
@@ -33,7 +30,8 @@ struct SharedPixels {
 /// The capture's state.
 pub(super) struct ScreenCapture {
     link: XConnection,
-    order: ByteOrder,
+    /// How the screen's pixels come.
+    layout: PixelLayout,
     can_share: bool,
     shared: Option<SharedPixels>,
     damage: Option<(Damage, Region)>,
@@ -42,11 +40,11 @@ pub(super) struct ScreenCapture {
 
 impl ScreenCapture {
     pub(super) fn new(link: XConnection) -> Result<Self, DisplayError> {
-        let order = byte_order(&link)?;
+        let layout = screen_layout(&link)?;
         needed("XFIXES", link.conn.xfixes_query_version(5, 0).map_err(ended)?.reply())?;
         needed("DAMAGE", link.conn.damage_query_version(1, 1).map_err(ended)?.reply())?;
         let can_share = can_share(&link)?;
-        Ok(Self { link, order, can_share, shared: None, damage: None, piece: Vec::new() })
+        Ok(Self { link, layout, can_share, shared: None, damage: None, piece: Vec::new() })
     }
 
     /// Begins or ends watching for damage.
@@ -86,23 +84,25 @@ impl ScreenCapture {
         rects: &[Rect],
         picture: &mut Picture,
     ) -> Result<bool, DisplayError> {
-        self.copy(self.link.root, area, rects, picture)
+        self.copy(self.link.root, self.layout, area, rects, picture)
     }
 
     fn copy(
         &mut self,
         from: Drawable,
+        layout: PixelLayout,
         area: Rect,
         rects: &[Rect],
         picture: &mut Picture,
     ) -> Result<bool, DisplayError> {
-        let bytes: usize = rects.iter().map(|rect| rect.pixels() * PIXEL).sum();
+        let len = |rect: &Rect| layout.row_bytes(rect.width) * usize::from(rect.height);
+        let bytes: usize = rects.iter().map(len).sum();
         if self.can_share && self.shared.as_ref().is_none_or(|shared| shared.len < bytes) {
-            self.share(bytes.max(area.pixels() * PIXEL))?;
+            self.share(bytes.max(len(&area)))?;
         }
         match &self.shared {
-            Some(_) => self.through_memory(from, area, rects, picture),
-            None => self.through_connection(from, area, rects, picture),
+            Some(_) => self.through_memory(from, layout, area, rects, picture),
+            None => self.through_connection(from, layout, area, rects, picture),
         }
     }
 
@@ -110,6 +110,7 @@ impl ScreenCapture {
     fn through_memory(
         &mut self,
         from: Drawable,
+        layout: PixelLayout,
         area: Rect,
         rects: &[Rect],
         picture: &mut Picture,
@@ -125,7 +126,7 @@ impl ScreenCapture {
             let asked =
                 conn.shm_get_image(from, x, y, rect.width, rect.height, u32::MAX, format, shared.segment, at);
             cookies.push((asked.map_err(ended)?, rect, offset));
-            offset += rect.pixels() * PIXEL;
+            offset += layout.row_bytes(rect.width) * usize::from(rect.height);
         }
         let mut whole = true;
         for (cookie, rect, offset) in cookies {
@@ -133,7 +134,7 @@ impl ScreenCapture {
                 whole = false;
                 continue;
             }
-            let row = usize::from(rect.width) * PIXEL;
+            let row = layout.row_bytes(rect.width);
             let rows = (PIECE / row.max(1)).max(1);
             let mut read = 0;
             while read < usize::from(rect.height) {
@@ -143,7 +144,7 @@ impl ScreenCapture {
                     DisplayError::Ended(format!("its shared memory can't be read: {error}"))
                 })?;
                 let first = u16::try_from(read).unwrap_or(u16::MAX);
-                picture.put_bytes(*rect, first, &self.piece, self.order);
+                picture.put_bytes(*rect, first, &self.piece, layout);
                 read += count;
             }
         }
@@ -153,6 +154,7 @@ impl ScreenCapture {
     fn through_connection(
         &self,
         from: Drawable,
+        layout: PixelLayout,
         area: Rect,
         rects: &[Rect],
         picture: &mut Picture,
@@ -162,16 +164,21 @@ impl ScreenCapture {
             let conn = &self.link.conn;
             let asked = conn.get_image(ImageFormat::Z_PIXMAP, from, x, y, rect.width, rect.height, u32::MAX);
             let Some(reply) = unless_refused(asked.map_err(ended)?.reply())? else { return Ok(false) };
-            picture.put_bytes(*rect, 0, &reply.data, self.order);
+            picture.put_bytes(*rect, 0, &reply.data, layout);
         }
         Ok(true)
     }
 
     /// A rectangle of what is kept apart from the screen; `None` if the server refused.
-    pub(super) fn read(&mut self, from: Drawable, rect: Rect) -> Result<Option<Picture>, DisplayError> {
+    pub(super) fn read(
+        &mut self,
+        from: Drawable,
+        layout: PixelLayout,
+        rect: Rect,
+    ) -> Result<Option<Picture>, DisplayError> {
         let Some(size) = Size::checked(rect.width, rect.height) else { return Ok(None) };
         let mut picture = Picture::black(size);
-        Ok(self.copy(from, rect, &[size.rect()], &mut picture)?.then_some(picture))
+        Ok(self.copy(from, layout, rect, &[size.rect()], &mut picture)?.then_some(picture))
     }
 
     /// Memory of that many bytes, shared with the server; none where that fails.
@@ -210,26 +217,42 @@ fn can_share(link: &XConnection) -> Result<bool, DisplayError> {
     Ok(version.is_some_and(|version| (version.major_version, version.minor_version) >= (1, 2)))
 }
 
-/// How pixels come; displays of fewer colours are not shown.
-fn byte_order(link: &XConnection) -> Result<ByteOrder, DisplayError> {
-    let setup = link.conn.setup();
-    let screen = setup.roots.get(link.screen);
-    let visual = screen.and_then(root_visual);
-    let depth = screen.map(|screen| screen.root_depth);
-    let format = setup.pixmap_formats.iter().find(|format| Some(format.depth) == depth);
-    let plain = format.is_some_and(|format| format.bits_per_pixel == 32 && format.scanline_pad == 32)
-        && setup.image_byte_order == ImageOrder::LSB_FIRST;
-    match visual.map(|visual| (visual.red_mask, visual.green_mask, visual.blue_mask)) {
-        Some((0xff_0000, 0xff00, 0xff)) if plain => Ok(ByteOrder::Bgr),
-        Some((0xff, 0xff00, 0xff_0000)) if plain => Ok(ByteOrder::Rgb),
-        _ => Err(DisplayError::Lacks(format!(
+/// How the screen's pixels come; displays that show places in a table of colours are not shown.
+fn screen_layout(link: &XConnection) -> Result<PixelLayout, DisplayError> {
+    let screen = link.conn.setup().roots.get(link.screen);
+    let layout = screen.and_then(|screen| layout_of(link, screen.root_depth, screen.root_visual));
+    layout.ok_or_else(|| {
+        DisplayError::Lacks(format!(
             "true colour (its depth is {}; set it to 24 bits)",
-            depth.unwrap_or_default()
-        ))),
-    }
+            screen.map(|screen| screen.root_depth).unwrap_or_default()
+        ))
+    })
 }
 
-fn root_visual(screen: &Screen) -> Option<Visualtype> {
-    let visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
-    visuals.copied().find(|visual| visual.visual_id == screen.root_visual)
+/// How pixels of that depth and visual come; `None`: not as colours.
+pub(super) fn layout_of(link: &XConnection, depth: u8, visual: Visualid) -> Option<PixelLayout> {
+    let setup = link.conn.setup();
+    let format = setup.pixmap_formats.iter().find(|format| format.depth == depth)?;
+    let screen = setup.roots.get(link.screen)?;
+    let mut visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
+    let visual = visuals.find(|known| known.visual_id == visual)?;
+    if !matches!(visual.class, VisualClass::TRUE_COLOR | VisualClass::DIRECT_COLOR) {
+        return None;
+    }
+    let big_endian = setup.image_byte_order == ImageOrder::MSB_FIRST;
+    let masks = [visual.red_mask, visual.green_mask, visual.blue_mask];
+    PixelLayout::new(format.bits_per_pixel, format.scanline_pad, big_endian, masks)
+}
+
+/// The value of a pixel of the screen that has, as near as can be, this colour.
+pub(super) fn pixel_of(link: &XConnection, colour: u32) -> Option<u32> {
+    let screen = link.conn.setup().roots.get(link.screen)?;
+    let mut visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
+    let visual = visuals.find(|known| known.visual_id == screen.root_visual)?;
+    let place = |mask: u32, shift: u32| {
+        let (most, value) =
+            (u64::from(mask >> mask.trailing_zeros().min(31)), u64::from(colour >> shift & 0xff));
+        u32::try_from(value * most / 255).unwrap_or(0) << mask.trailing_zeros().min(31)
+    };
+    Some(place(visual.red_mask, 16) | place(visual.green_mask, 8) | place(visual.blue_mask, 0))
 }

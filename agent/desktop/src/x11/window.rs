@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use nearhand_proto::message::screen::Monitor;
+use nearhand_proto::message::screen::{FIRST_MONITOR, Monitor};
 use nearhand_screen::{Picture, Rect};
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
@@ -12,9 +12,10 @@ use x11rb::protocol::xproto::{
     WindowClass,
 };
 
+use super::connection::{XConnection, ended, unless_refused};
 use super::layer::{NoLayer, WindowLayer};
+use super::list;
 use super::screen::ScreenCapture;
-use super::{XConnection, ended, list, unless_refused};
 use crate::protocol::OpenWindow;
 use crate::source::DisplayError;
 use crate::window_layout::{PopupWindow, ScreenArea, WindowLayout, belongs};
@@ -179,7 +180,15 @@ impl ShownWindow {
         if let Some(layout) = &layout {
             let ScreenArea { width, height, .. } = layout.all;
             let name = list::title(&self.link, self.open.id)?;
-            self.monitor.push(Monitor { number: 0, name, x: 0, y: 0, width, height, primary: true });
+            self.monitor.push(Monitor {
+                number: FIRST_MONITOR,
+                name,
+                x: 0,
+                y: 0,
+                width,
+                height,
+                primary: true,
+            });
         }
         self.layout = layout;
         Ok(!same)

@@ -35,8 +35,10 @@ pub const CLIPBOARD_PART: usize = 48 * 1024;
 /// Most points of a stroke drawn on the device's screen, in one message.
 pub const MAX_STROKE: usize = 256;
 
-/// A monitor's number, as [`FromScreen::Monitors`] counts them.
+/// A monitor's number, as [`FromScreen::Monitors`] counts them: from [`FIRST_MONITOR`] on, as people are told.
 pub type MonitorNumber = u8;
+/// The number of the first monitor, here and in every command.
+pub const FIRST_MONITOR: MonitorNumber = 1;
 
 /// Technician → device on the screen's stream.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -269,6 +271,8 @@ pub enum InputNotice {
     HeldBack(bool),
     /// Something could not be typed; which characters or keys.
     Untypable(String),
+    /// A button or the wheel could not be used, since the pointer's settings at the device switch it off; which one.
+    Unclickable(String),
 }
 
 /// Both ways on the clipboard's stream. Contents cross on demand only; files never.

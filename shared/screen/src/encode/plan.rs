@@ -9,9 +9,8 @@ use crate::picture::Picture;
 use crate::table::CellMap;
 
 use super::block_content::{self, BlockContent};
-use super::{
-    ChangedTile, FrameSettings, PhotoQuality, SETTLED, ScreenEncoder, difference, rectangles, tile_cache,
-};
+use super::state::{ChangedTile, FrameSettings, PhotoQuality, SETTLED, ScreenEncoder, difference};
+use super::{rectangles, tile_cache};
 
 /// Largest lossy picture, in blocks: large enough for its parts to share what coding them costs the viewer.
 const LOSSY_BLOCKS: (u16, u16) = (64, 16);

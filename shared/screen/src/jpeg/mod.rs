@@ -8,6 +8,7 @@ mod transform;
 
 pub(crate) use header::with_header;
 
+use crate::bit_writer::{BitWriter, JpegBytes};
 use transform::{DctBlock, forward};
 
 use header::{CHROMA_AC, CHROMA_DC, HuffmanCodes, LUMA_AC, LUMA_DC, ZIGZAG, quantisation};
@@ -24,52 +25,6 @@ pub(crate) struct JpegEncoder {
     luma: [f32; 64],
     chroma: [f32; 64],
     codes: [HuffmanCodes; 4],
-}
-
-/// Bits that become bytes, with the zero byte after each 0xff.
-struct StuffedBits<'a> {
-    out: &'a mut Vec<u8>,
-    held: u64,
-    count: u32,
-}
-
-impl StuffedBits<'_> {
-    #[inline(always)]
-    fn put(&mut self, bits: u32, count: u32) {
-        self.held = self.held << count | u64::from(bits);
-        self.count += count;
-        if self.count >= 32 {
-            self.count -= 32;
-            #[allow(clippy::cast_possible_truncation, reason = "the 32 bits above those that stay")]
-            let word = (self.held >> self.count) as u32;
-            let bytes = word.to_be_bytes();
-            if bytes.contains(&0xff) {
-                for byte in bytes {
-                    self.out.push(byte);
-                    if byte == 0xff {
-                        self.out.push(0);
-                    }
-                }
-            } else {
-                self.out.extend_from_slice(&bytes);
-            }
-        }
-    }
-
-    fn finish(mut self) {
-        // The last byte is filled with ones, as the standard asks.
-        while !self.count.is_multiple_of(8) {
-            self.put(1, 1);
-        }
-        while self.count > 0 {
-            self.count -= 8;
-            let byte = (self.held >> self.count & 0xff) as u8;
-            self.out.push(byte);
-            if byte == 0xff {
-                self.out.push(0);
-            }
-        }
-    }
 }
 
 impl JpegEncoder {
@@ -100,7 +55,7 @@ impl JpegEncoder {
         row: impl Fn(u16) -> &'a [u32],
         out: &mut Vec<u8>,
     ) {
-        let mut bits = StuffedBits { out, held: 0, count: 0 };
+        let mut bits = BitWriter::new(out);
         let mut last = [0_i32; 3];
         let padded = usize::from(width.div_ceil(16)) * 16;
         let mut planes = ColourPlanes::new(padded);
@@ -127,7 +82,7 @@ impl JpegEncoder {
     #[allow(clippy::cast_possible_truncation, reason = "coefficients are below 2^11")]
     fn block(
         &self,
-        bits: &mut StuffedBits<'_>,
+        bits: &mut BitWriter<'_, JpegBytes>,
         block: &DctBlock,
         divisors: &[f32; 64],
         table: usize,

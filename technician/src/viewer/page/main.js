@@ -79,7 +79,7 @@ const hear = {
   monitors({ monitors, shown }) {
     const choice = byId('monitor');
     const options = monitors.map(({ number, name, width, height, primary }) =>
-      element('option', `${number + 1}: ${name} (${width} × ${height}${primary ? ', main' : ''})`, { value: number }));
+      element('option', `${number}: ${name} (${width} × ${height}${primary ? ', main' : ''})`, { value: number }));
     choice.replaceChildren(element('option', 'All', { value: '' }), ...options);
     choice.value = shown === null ? '' : String(shown);
   },

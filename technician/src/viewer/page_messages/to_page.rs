@@ -366,6 +366,6 @@ mod tests {
     }
 
     fn monitor() -> Monitor {
-        Monitor { number: 0, name: String::new(), x: 0, y: 0, width: 1, height: 1, primary: true }
+        Monitor { number: 1, name: String::new(), x: 0, y: 0, width: 1, height: 1, primary: true }
     }
 }

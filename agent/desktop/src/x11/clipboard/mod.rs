@@ -2,25 +2,24 @@
 //!
 //! [`take`] fetches from the application that owns it, [`give`] answers the applications that paste while we own it
 //! for the technician. Both speak ICCCM with INCR for what is large, and wait for no one: each step is an event, and
-//! what takes too long is given up. Text and PNG pictures only.
+//! what takes too long is given up. Text in every encoding of ICCCM, and PNG pictures.
 
 mod give;
+mod messages;
 mod take;
+mod targets;
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nearhand_proto::message::screen::{CLIPBOARD_PART, ClipboardForm, ClipboardMessage};
+use nearhand_proto::message::screen::ClipboardMessage;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
-use x11rb::protocol::xproto::{Atom, ConnectionExt as _, CreateWindowAux, EventMask, Window, WindowClass};
+use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, EventMask, Window, WindowClass};
 
-use super::{XConnection, ended};
+use self::messages::ClipboardMessages;
+use super::connection::{XConnection, ended, unless_refused};
 use crate::source::DisplayError;
-
-/// How long the application that owns the content may be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Both directions, and what is still to be said to the technician.
 pub(super) struct ClipboardSelection {
@@ -30,39 +29,6 @@ pub(super) struct ClipboardSelection {
     taker: take::SelectionReader,
     giver: give::SelectionOwner,
     out: ClipboardMessages,
-}
-
-/// Messages to the technician, content cut into parts when they are taken.
-#[derive(Default)]
-struct ClipboardMessages {
-    messages: VecDeque<ClipboardMessage>,
-    content: Option<(u32, ClipboardForm, Vec<u8>, usize)>,
-}
-
-impl ClipboardMessages {
-    fn say(&mut self, message: ClipboardMessage) {
-        self.messages.push_back(message);
-    }
-
-    fn refuse(&mut self, serial: u32, why: &str) {
-        self.say(ClipboardMessage::Refused { serial, why: why.to_owned() });
-    }
-
-    fn next(&mut self) -> Option<ClipboardMessage> {
-        if let Some(message) = self.messages.pop_front() {
-            return Some(message);
-        }
-        let (serial, form, content, sent) = self.content.as_mut()?;
-        let rest = content.get(*sent..).unwrap_or_default();
-        let bytes = rest.get(..CLIPBOARD_PART).unwrap_or(rest).to_vec();
-        *sent += bytes.len();
-        let part =
-            ClipboardMessage::Part { serial: *serial, form: *form, bytes, last: *sent >= content.len() };
-        if *sent >= content.len() {
-            self.content = None;
-        }
-        Some(part)
-    }
 }
 
 impl ClipboardSelection {
@@ -92,7 +58,7 @@ impl ClipboardSelection {
         self.link.conn.xfixes_select_selection_input(self.window, clipboard, mask).map_err(ended)?;
         if on && !self.shared {
             let owner = self.link.conn.get_selection_owner(clipboard).map_err(ended)?.reply();
-            if let Some(reply) = super::unless_refused(owner)?
+            if let Some(reply) = unless_refused(owner)?
                 && reply.owner != x11rb::NONE
             {
                 self.taker.changed(true, x11rb::CURRENT_TIME, now, &mut self.out)?;
@@ -164,15 +130,7 @@ impl ClipboardSelection {
 
     /// Gives up what has taken too long.
     pub(super) fn overdue(&mut self, now: Instant) -> Result<(), DisplayError> {
-        self.taker.overdue(now, &mut self.out);
+        self.taker.overdue(now, &mut self.out)?;
         self.giver.overdue(now)
-    }
-}
-
-/// The target an application is asked for.
-fn target(link: &XConnection, form: ClipboardForm) -> Atom {
-    match form {
-        ClipboardForm::Text => link.atoms.UTF8_STRING,
-        ClipboardForm::Png => link.atoms.PNG,
     }
 }

@@ -1,6 +1,7 @@
 //! From an application's clipboard to the technician: what it has, and its content when that is fetched.
 
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{ClipboardForm, ClipboardMessage, MAX_CLIPBOARD};
 use x11rb::protocol::xproto::{
@@ -8,28 +9,39 @@ use x11rb::protocol::xproto::{
     Timestamp, Window,
 };
 
-use super::super::{XConnection, ended, unless_refused};
-use super::{ClipboardMessages, PATIENCE, target};
+use super::super::connection::{XConnection, ended, unless_refused};
+use super::messages::{ClipboardMessages, PATIENCE};
+use super::targets::{atom_of, target_of};
+use crate::clipboard_target::{ContentTarget, OwnerOffer, SECRECY_HINT, target};
 use crate::source::DisplayError;
 
 const CHANGED: &str = "the device's clipboard has changed meanwhile";
 const TOO_LARGE: &str = "it is larger than 16 MiB";
 const SILENT: &str = "the program that has it does not answer";
+const REFUSED: &str = "the program that has it refused";
+const SECRET: &str = "the device's clipboard holds a password, as its password manager says: it is not read";
+/// How long an owner may take to list its targets before it counts as one that never does.
+const PATIENCE_FOR_TARGETS: Duration = Duration::from_secs(2);
+/// Most targets that are looked at.
+const MOST_TARGETS: usize = 200;
 
 /// What an application is being asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum SelectionQuestion {
-    /// Which forms there are.
-    Forms,
-    /// The content in this form.
-    Content(ClipboardForm),
+    /// Which targets there are.
+    Targets,
+    /// Whether what it offers is a password; the offer.
+    Secrecy(OwnerOffer),
+    /// The content as this target; what to ask for next if that is refused.
+    Content(ContentTarget, VecDeque<ContentTarget>),
 }
 
 struct SelectionRequest {
     question: SelectionQuestion,
+    /// By which it is asked.
     target: Atom,
-    /// It comes in pieces, of which these are here.
-    pieces: Option<Vec<u8>>,
+    /// It comes in pieces, of which these are here, of this type.
+    pieces: Option<(Option<Atom>, Vec<u8>)>,
     until: Instant,
 }
 
@@ -40,14 +52,33 @@ pub(super) struct SelectionReader {
     /// Of the last owner.
     serial: u32,
     since: Timestamp,
+    /// What the last owner has.
+    offer: OwnerOffer,
+    /// The atoms by which it listed that: some are written in several ways.
+    listed: BTreeMap<ContentTarget, Atom>,
     asking: Option<SelectionRequest>,
     /// A fetch that came during another.
     next: Option<ClipboardForm>,
 }
 
+/// An answer of an application.
+struct SelectionAnswer {
+    kind: Atom,
+    bytes: Vec<u8>,
+}
+
 impl SelectionReader {
     pub(super) fn new(link: XConnection, window: Window) -> Self {
-        Self { link, window, serial: 0, since: x11rb::CURRENT_TIME, asking: None, next: None }
+        Self {
+            link,
+            window,
+            serial: 0,
+            since: x11rb::CURRENT_TIME,
+            offer: OwnerOffer::Nothing(None),
+            listed: BTreeMap::new(),
+            asking: None,
+            next: None,
+        }
     }
 
     pub(super) fn stop(&mut self) {
@@ -66,16 +97,18 @@ impl SelectionReader {
         self.lost(out);
         self.serial = self.serial.wrapping_add(1);
         self.since = since;
+        self.offer = OwnerOffer::Nothing(None);
         if !any {
             out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() });
             return Ok(());
         }
-        self.ask(SelectionQuestion::Forms, now)
+        self.ask(SelectionQuestion::Targets, self.link.atoms.TARGETS, now)
     }
 
     /// What was to be fetched can no longer be.
     pub(super) fn lost(&mut self, out: &mut ClipboardMessages) {
-        let asked = self.asking.take().is_some_and(|asking| asking.question != SelectionQuestion::Forms);
+        let asked = self.asking.take();
+        let asked = asked.is_some_and(|asking| matches!(asking.question, SelectionQuestion::Content(..)));
         if asked || self.next.take().is_some() {
             out.refuse(self.serial, CHANGED);
         }
@@ -91,27 +124,50 @@ impl SelectionReader {
     ) -> Result<(), DisplayError> {
         if serial != self.serial {
             out.refuse(serial, CHANGED);
-        } else if self.next.is_some() || out.content.is_some() {
+        } else if self.next.is_some() || out.is_sending() {
             out.refuse(serial, "another fetch is under way");
         } else if self.asking.is_some() {
             self.next = Some(form);
         } else {
-            self.ask(SelectionQuestion::Content(form), now)?;
+            self.ask_content(form, now, out)?;
         }
         Ok(())
     }
 
-    fn ask(&mut self, question: SelectionQuestion, now: Instant) -> Result<(), DisplayError> {
+    fn ask_content(
+        &mut self,
+        form: ClipboardForm,
+        now: Instant,
+        out: &mut ClipboardMessages,
+    ) -> Result<(), DisplayError> {
+        let mut tries: VecDeque<ContentTarget> = self.offer.tries(form).into();
+        match tries.pop_front() {
+            Some(first) => self.try_content(first, tries, now),
+            None => {
+                out.refuse(self.serial, "the device's clipboard has nothing of that kind");
+                Ok(())
+            }
+        }
+    }
+
+    fn try_content(
+        &mut self,
+        target: ContentTarget,
+        then: VecDeque<ContentTarget>,
+        now: Instant,
+    ) -> Result<(), DisplayError> {
+        let atom = self.listed.get(&target).copied().unwrap_or_else(|| atom_of(&self.link.atoms, target));
+        self.ask(SelectionQuestion::Content(target, then), atom, now)
+    }
+
+    fn ask(&mut self, question: SelectionQuestion, target: Atom, now: Instant) -> Result<(), DisplayError> {
         let atoms = self.link.atoms;
-        let target = match question {
-            SelectionQuestion::Forms => atoms.TARGETS,
-            SelectionQuestion::Content(form) => target(&self.link, form),
-        };
         let conn = &self.link.conn;
         conn.delete_property(self.window, atoms.NEARHAND_CLIPBOARD).map_err(ended)?;
         conn.convert_selection(self.window, atoms.CLIPBOARD, target, atoms.NEARHAND_CLIPBOARD, self.since)
             .map_err(ended)?;
-        self.asking = Some(SelectionRequest { question, target, pieces: None, until: now + PATIENCE });
+        let patience = if question == SelectionQuestion::Targets { PATIENCE_FOR_TARGETS } else { PATIENCE };
+        self.asking = Some(SelectionRequest { question, target, pieces: None, until: now + patience });
         Ok(())
     }
 
@@ -127,18 +183,20 @@ impl SelectionReader {
             return Ok(());
         };
         if event.property == x11rb::NONE {
-            return self.done(None, "the program that has it refused", now, out);
+            return self.done(Err(REFUSED), now, out);
         }
         let incr = self.link.atoms.INCR;
         match read(&self.link, self.window)? {
             Some(reply) if reply.type_ == incr => {
-                asking.pieces = Some(Vec::new());
+                asking.pieces = Some((None, Vec::new()));
                 asking.until = now + PATIENCE;
                 Ok(())
             }
-            Some(reply) if fits(reply.value.len(), &reply) => self.done(Some(reply.value), "", now, out),
-            Some(_) => self.done(None, TOO_LARGE, now, out),
-            None => self.done(None, SILENT, now, out),
+            Some(reply) if fits(reply.value.len(), &reply) => {
+                self.done(Ok(SelectionAnswer { kind: reply.type_, bytes: reply.value }), now, out)
+            }
+            Some(_) => self.done(Err(TOO_LARGE), now, out),
+            None => self.done(Err(SILENT), now, out),
         }
     }
 
@@ -151,68 +209,97 @@ impl SelectionReader {
     ) -> Result<(), DisplayError> {
         let ours = event.atom == self.link.atoms.NEARHAND_CLIPBOARD && event.state == Property::NEW_VALUE;
         let Some(asking) = self.asking.as_mut().filter(|_| ours) else { return Ok(()) };
-        let Some(pieces) = asking.pieces.as_mut() else { return Ok(()) };
+        let Some((kind, pieces)) = asking.pieces.as_mut() else { return Ok(()) };
         let Some(reply) = read(&self.link, self.window)? else { return Ok(()) };
         // The notice of the first answer, which has been read.
         if reply.type_ == x11rb::NONE {
             return Ok(());
         }
         if !fits(pieces.len() + reply.value.len(), &reply) {
-            return self.done(None, TOO_LARGE, now, out);
+            return self.done(Err(TOO_LARGE), now, out);
         }
         asking.until = now + PATIENCE;
         if reply.value.is_empty() {
-            let content = std::mem::take(pieces);
-            return self.done(Some(content), "", now, out);
+            let (kind, bytes) = (kind.unwrap_or(reply.type_), std::mem::take(pieces));
+            return self.done(Ok(SelectionAnswer { kind, bytes }), now, out);
         }
+        *kind = Some(reply.type_);
         pieces.extend(reply.value);
         Ok(())
     }
 
     fn done(
         &mut self,
-        content: Option<Vec<u8>>,
-        why: &str,
+        answer: Result<SelectionAnswer, &str>,
         now: Instant,
         out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
-        let question = self.asking.take().map(|asking| asking.question);
-        match (question, content) {
-            (Some(SelectionQuestion::Forms), content) => {
-                let forms = forms(&self.link, content.as_deref().unwrap_or_default());
-                out.say(ClipboardMessage::Has { serial: self.serial, forms });
-            }
-            (Some(SelectionQuestion::Content(form)), Some(content)) => {
-                let content = match form {
-                    ClipboardForm::Text => text(content),
-                    ClipboardForm::Png => content,
+        let Some(SelectionRequest { question, .. }) = self.asking.take() else { return Ok(()) };
+        match (question, answer) {
+            (SelectionQuestion::Targets, answer) => {
+                // Neither a refusal nor silence says that there is no text.
+                let listed = match answer {
+                    Ok(answer) => names(&self.link, &answer.bytes)?,
+                    Err(_) => Vec::new(),
                 };
-                out.content = Some((self.serial, form, content, 0));
+                let known = listed.iter().rev().filter_map(|(atom, name)| Some((target(name)?, *atom)));
+                self.listed = known.collect();
+                let names: Vec<String> = listed.into_iter().map(|(_, name)| name).collect();
+                let offer = OwnerOffer::of(&names);
+                if names.iter().any(|name| name == SECRECY_HINT) {
+                    return self.ask(SelectionQuestion::Secrecy(offer), self.link.atoms.SECRECY_HINT, now);
+                }
+                self.offer(offer, out);
             }
-            (Some(SelectionQuestion::Content(_)), None) => out.refuse(self.serial, why),
-            (None, _) => {}
+            (SelectionQuestion::Secrecy(offer), answer) => {
+                // Only what is said to be public is.
+                let is_public = answer.is_ok_and(|answer| {
+                    let hint = answer.bytes.trim_ascii().to_ascii_lowercase();
+                    !hint.is_empty() && hint != b"secret"
+                });
+                let secret = OwnerOffer::Nothing(Some(SECRET.to_owned()));
+                self.offer(if is_public { offer } else { secret }, out);
+            }
+            (SelectionQuestion::Content(asked, _), Ok(answer)) => {
+                // The type says what came: TEXT is answered in whichever encoding the owner chose.
+                let of_type = target_of(&self.link.atoms, answer.kind);
+                let came = of_type.filter(|kind| kind.form() == asked.form()).unwrap_or(asked);
+                out.send(self.serial, asked.form(), came.decode(answer.bytes));
+            }
+            (SelectionQuestion::Content(_, mut tries), Err(REFUSED)) if !tries.is_empty() => {
+                if let Some(next) = tries.pop_front() {
+                    return self.try_content(next, tries, now);
+                }
+            }
+            (SelectionQuestion::Content(..), Err(why)) => out.refuse(self.serial, why),
         }
         match self.next.take() {
-            Some(_) if out.content.is_some() => out.refuse(self.serial, "another fetch is under way"),
-            Some(form) => self.ask(SelectionQuestion::Content(form), now)?,
+            Some(_) if out.is_sending() => out.refuse(self.serial, "another fetch is under way"),
+            Some(form) => self.ask_content(form, now, out)?,
             None => {}
         }
         Ok(())
+    }
+
+    /// Tells the technician what there is, and where it is nothing, why.
+    fn offer(&mut self, offer: OwnerOffer, out: &mut ClipboardMessages) {
+        let forms = offer.forms().into_iter().map(|form| (form, None)).collect();
+        out.say(ClipboardMessage::Has { serial: self.serial, forms });
+        if let OwnerOffer::Nothing(Some(why)) = &offer {
+            out.refuse(self.serial, why);
+        }
+        self.offer = offer;
     }
 
     pub(super) fn wake(&self) -> Option<Instant> {
         self.asking.as_ref().map(|asking| asking.until)
     }
 
-    pub(super) fn overdue(&mut self, now: Instant, out: &mut ClipboardMessages) {
-        let Some(asking) = self.asking.take_if(|asking| asking.until <= now) else { return };
-        self.next = None;
-        match asking.question {
-            SelectionQuestion::Forms => {
-                out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() });
-            }
-            SelectionQuestion::Content(_) => out.refuse(self.serial, SILENT),
+    pub(super) fn overdue(&mut self, now: Instant, out: &mut ClipboardMessages) -> Result<(), DisplayError> {
+        if self.asking.as_ref().is_some_and(|asking| asking.until <= now) {
+            self.done(Err(SILENT), now, out)?;
         }
+        Ok(())
     }
 }
 
@@ -229,18 +316,18 @@ fn fits(len: usize, reply: &GetPropertyReply) -> bool {
     reply.bytes_after == 0 && u64::try_from(len).is_ok_and(|len| len <= MAX_CLIPBOARD)
 }
 
-/// Which of our forms are among an application's targets.
-fn forms(link: &XConnection, targets: &[u8]) -> Vec<(ClipboardForm, Option<u64>)> {
+/// An application's targets and their names.
+fn names(link: &XConnection, targets: &[u8]) -> Result<Vec<(Atom, String)>, DisplayError> {
     let (targets, _) = targets.as_chunks::<4>();
-    let has = |atom: Atom| targets.iter().any(|target| Atom::from_ne_bytes(*target) == atom);
-    let forms = [ClipboardForm::Text, ClipboardForm::Png];
-    forms.into_iter().filter(|form| has(target(link, *form))).map(|form| (form, None)).collect()
-}
-
-/// What claims to be UTF-8, made so.
-fn text(content: Vec<u8>) -> Vec<u8> {
-    match String::from_utf8(content) {
-        Ok(text) => text.into_bytes(),
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned().into_bytes(),
+    let mut asked = Vec::new();
+    for target in targets.iter().take(MOST_TARGETS) {
+        let atom = Atom::from_ne_bytes(*target);
+        asked.push((atom, link.conn.get_atom_name(atom).map_err(ended)?));
     }
+    let mut names = Vec::new();
+    for (atom, cookie) in asked {
+        let reply = unless_refused(cookie.reply())?;
+        names.extend(reply.map(|reply| (atom, String::from_utf8_lossy(&reply.name).into_owned())));
+    }
+    Ok(names)
 }

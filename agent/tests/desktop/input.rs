@@ -8,9 +8,9 @@ use nearhand_proto::message::screen::{
 };
 use x11rb::protocol::xproto::ConnectionExt as _;
 
+use crate::desktop_client::TestDesktop;
 use crate::display::{ChildGuard, Xvfb, until};
 use crate::screen::TestPainter;
-use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A terminal emulator that writes what is typed into a file.
