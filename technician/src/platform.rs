@@ -3,6 +3,10 @@
 //!
 //! The only place of this crate with `cfg` on the target.
 
+mod loopback;
+
+pub(crate) use loopback::user_of;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,6 +110,65 @@ fn close_inherited() -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn confine(_memory: u64) -> io::Result<()> {
     Ok(())
+}
+
+/// Where the file that leads a browser to a page is put: a directory of this user's that their browser can read.
+/// Browsers from snap see only what isn't hidden in the home directory; for others the user's runtime directory is better:
+/// it is in memory.
+#[cfg(not(windows))]
+pub(crate) fn hand_over_dir() -> Option<PathBuf> {
+    let runtime = || {
+        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute() && dir.is_dir())
+    };
+    let home = || std::env::home_dir().filter(|dir| dir.is_absolute() && dir.is_dir());
+    if is_browser_from_snap() { home() } else { runtime().or_else(home) }
+}
+
+/// Where the file that leads a browser to a page is put.
+#[cfg(windows)]
+pub(crate) fn hand_over_dir() -> Option<PathBuf> {
+    data_dir()
+}
+
+/// `true` if the browser that opens pages of this user was installed by snap, as far as its settings say.
+#[cfg(not(windows))]
+fn is_browser_from_snap() -> bool {
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".config")));
+    let lists = config.iter().map(|dir| dir.join("mimeapps.list")).chain(
+        ["/etc/xdg/mimeapps.list", "/usr/share/applications/mimeapps.list"].into_iter().map(PathBuf::from),
+    );
+    let chosen = lists.filter_map(|list| std::fs::read_to_string(list).ok()).find_map(|list| {
+        let of_pages = |line: &str| {
+            line.strip_prefix("text/html=")
+                .map(|names| names.split(';').next().unwrap_or_default().to_owned())
+        };
+        list.lines().find_map(of_pages)
+    });
+    let snaps = Path::new("/var/lib/snapd/desktop/applications");
+    match chosen {
+        Some(name) => snaps.join(name.trim()).is_file(),
+        // Nothing is chosen: the distribution's browser is taken, which on Ubuntu is this one.
+        None => snaps.join("firefox_firefox.desktop").is_file(),
+    }
+}
+
+/// The file's address for a browser (RFC 8089).
+pub(crate) fn file_address(path: &Path) -> String {
+    let mut address = "file://".to_owned();
+    let text = path.to_string_lossy().replace('\\', "/");
+    if !text.starts_with('/') {
+        address.push('/');
+    }
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            address.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    address
 }
 
 /// The command that opens an address in the person's browser; `None` where there is no screen for one.

@@ -74,10 +74,21 @@ impl TestTechnician {
     /// # Errors
     /// The program can't be started.
     pub fn start(&self, words: &[&str]) -> Result<TestClient> {
+        self.start_with(words, &[])
+    }
+
+    /// Starts a command, with JSON output and with these variables of its environment.
+    ///
+    /// # Errors
+    /// The program can't be started.
+    pub fn start_with(&self, words: &[&str], variables: &[(&str, &str)]) -> Result<TestClient> {
         let home = self.home.to_string_lossy();
         let args = [&["--home", &home, "--json"], words].concat();
         let name = format!("client of {}", self.name);
-        Ok(TestClient { program: self.ground.start(&name, &self.place, ProgramBinary::Client, &args)? })
+        let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let env: Vec<&str> = core::iter::once("env").chain(set.iter().map(String::as_str)).collect();
+        let place = if set.is_empty() { self.place.clone() } else { self.place.clone().then(&env) };
+        Ok(TestClient { program: self.ground.start(&name, &place, ProgramBinary::Client, &args)? })
     }
 }
 

@@ -17,11 +17,12 @@ use nearhand_report::shareable::ShareableReport;
 use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
+use super::browser::{self, BrowserHandOver};
 use super::diagnose::{self, ReportOptions};
 use super::in_session::{
     interrupted, mark_seen, open, report_end, show_chat, show_granted, show_update, task_gone,
 };
-use super::{browser, record};
+use super::record;
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::recording::recorder::RecordingFile;
@@ -91,7 +92,7 @@ pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandF
         session.ask(wanted, args.duration).await;
     }
     match page {
-        Some(server) => view(ctx, session, updates, server, &args, place).await,
+        Some(page) => view(ctx, session, updates, page, &args, place).await,
         None if place.is_some() => {
             session.end().await;
             Err(CommandFailure::new(
@@ -110,12 +111,20 @@ fn shows_page(ctx: &CommandContext, args: &ConnectArgs) -> bool {
     !args.terminal && (args.no_open || args.view_only || args.record.is_some() || person)
 }
 
+/// The page's server, and what leads a browser to it.
+struct OpenedPage {
+    server: PageServer,
+    /// Goes when the session ends.
+    _hand_over: Option<BrowserHandOver>,
+}
+
 /// Starts the page's server and opens the page. `None`: there is no browser here, so the session stays in the terminal.
-async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>, CommandFailure> {
+async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<OpenedPage>, CommandFailure> {
     let server = PageServer::start().await.map_err(|e| {
         CommandFailure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}"))
     })?;
-    if !no_open && !browser::open(server.url()).await {
+    let hand_over = if no_open { None } else { browser::open(ctx, &server).await };
+    if !no_open && hand_over.is_none() {
         ctx.output.note(
             "No browser could be opened here, so this stays in the terminal. \
              With --no-open the address of the viewer's page is printed.",
@@ -130,7 +139,7 @@ async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>,
     } else {
         ctx.output.note("The viewer was opened in your browser. Ctrl-C here ends the session.");
     }
-    Ok(Some(server))
+    Ok(Some(OpenedPage { server, _hand_over: hand_over }))
 }
 
 /// Serves the viewer until the session ends.
@@ -138,7 +147,7 @@ async fn view(
     ctx: &CommandContext,
     session: TechnicianSession,
     updates: mpsc::Receiver<SessionUpdate>,
-    server: PageServer,
+    page: OpenedPage,
     args: &ConnectArgs,
     place: Option<RecordingFile>,
 ) -> Result<(), CommandFailure> {
@@ -163,11 +172,11 @@ async fn view(
     let end = match recording {
         Some(recording) => {
             let (link, updates, recorder) = recording.around(session, updates);
-            let end = viewer::serve(link, updates, server, settings, hear, interrupted()).await;
+            let end = viewer::serve(link, updates, page.server, settings, hear, interrupted()).await;
             record::finish(ctx, recorder).await?;
             end
         }
-        None => viewer::serve(session, updates, server, settings, hear, interrupted()).await,
+        None => viewer::serve(session, updates, page.server, settings, hear, interrupted()).await,
     };
     match (end, broken) {
         (_, Some(failure)) => Err(failure),

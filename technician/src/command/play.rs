@@ -305,7 +305,8 @@ async fn show(
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({"event": "player", "url": server.url()}))?;
     }
-    if !args.no_open && browser::open(server.url()).await {
+    let hand_over = if args.no_open { None } else { browser::open(ctx, &server).await };
+    if hand_over.is_some() {
         ctx.output.note("The recording was opened in your browser. Ctrl-C here ends it.");
     } else if !ctx.output.is_json() {
         ctx.output.line(server.url())?;

@@ -6,7 +6,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`request_guard`] | which requests get an answer: token, cookie, `Host`, `Origin` (pure) |
+//! | [`request_guard`] | which requests get an answer: user, token, pass, `Host`, `Origin` (pure) |
 //! | [`page_messages`], [`operations`] | messages between page and program, in JSON and as painting operations (pure) |
 //! | [`epoch`], [`outbox`] | which beginning of the screen's stream a frame belongs to; input that waits (pure) |
 //! | [`page_files`] | the page itself |

@@ -3,13 +3,14 @@
 //! The page is on the technician's own machine, where other programs, other users and every web page in the
 //! browser can reach it too. A page elsewhere that has its name resolve to 127.0.0.1 (DNS rebinding) sends a
 //! foreign `Host`; one that sends requests across origins a foreign `Origin`; neither gets an answer. Other
-//! users of the machine lack the one-time token, which only the terminal and the browser know, and the cookie that the
-//! browser got for it.
+//! users of the machine are told by the kernel, and lack the one-time token, which only this user can read, and the pass
+//! that the page got for it. The pass is no cookie, since a browser sends a cookie to every port of 127.0.0.1, where
+//! somebody else's program may listen: the page says it as the first message of its WebSocket.
 
 use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq;
 
-/// Bytes of a token and of a cookie.
+/// Bytes of a token and of a pass.
 pub const SECRET: usize = 32;
 
 /// What a request is for.
@@ -17,11 +18,11 @@ pub const SECRET: usize = 32;
 pub enum RequestPurpose {
     /// The page's files, which are no secret.
     Page,
-    /// To exchange the token for the cookie.
+    /// To exchange the token for the pass.
     Enter,
-    /// A report, which only the technician may see.
+    /// A report, whose address only the page knows.
     Inside,
-    /// To open the page's WebSocket.
+    /// To open the page's WebSocket, whose first message must be the pass.
     Socket,
 }
 
@@ -34,8 +35,17 @@ pub struct RequestHeaders<'a> {
     pub origin: Option<&'a str>,
     /// Value of `Sec-Fetch-Site`.
     pub site: Option<&'a str>,
-    /// Value of `Cookie`.
-    pub cookie: Option<&'a str>,
+}
+
+/// Whose program has connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerUser {
+    /// The user's who started this program.
+    Own,
+    /// Another user's.
+    Other,
+    /// The system doesn't say.
+    Unknown,
 }
 
 /// Why there is no answer.
@@ -47,21 +57,20 @@ pub enum RequestRefused {
     /// The request comes from another page.
     #[error("another page asked for this")]
     Origin,
+    /// The request comes from a program of another user of this machine.
+    #[error("this page is for the user who started nearhand")]
+    User,
     /// The token was used already, or is another one.
     #[error("this link was used already, or belongs to a session that is over")]
     Token,
-    /// The cookie is missing or another one.
-    #[error("open the link that the terminal shows")]
-    Cookie,
 }
 
 /// Decides which requests to one viewer's page get an answer.
 pub struct RequestGuard {
     host: String,
     origin: String,
-    cookie_name: String,
     token: Option<String>,
-    cookie: String,
+    pass: String,
 }
 
 impl core::fmt::Debug for RequestGuard {
@@ -71,15 +80,13 @@ impl core::fmt::Debug for RequestGuard {
 }
 
 impl RequestGuard {
-    /// The guard of a server on 127.0.0.1. `token` and `cookie` must be random.
-    pub fn new(port: u16, token: [u8; SECRET], cookie: [u8; SECRET]) -> Self {
+    /// The guard of a server on 127.0.0.1. `token` and `pass` must be random.
+    pub fn new(port: u16, token: [u8; SECRET], pass: [u8; SECRET]) -> Self {
         Self {
             host: format!("127.0.0.1:{port}"),
             origin: format!("http://127.0.0.1:{port}"),
-            // Cookies know no ports: viewers of two sessions must not overwrite each other's.
-            cookie_name: format!("nearhand-{port}"),
             token: Some(HEXLOWER.encode(&token)),
-            cookie: HEXLOWER.encode(&cookie),
+            pass: HEXLOWER.encode(&pass),
         }
     }
 
@@ -91,12 +98,16 @@ impl RequestGuard {
     /// Whether a request gets an answer.
     ///
     /// # Errors
-    /// [`RequestRefused`]: the host or the origin is another, or the cookie is missing or wrong; it says which.
+    /// [`RequestRefused`]: the user, the host or the origin is another; it says which.
     pub fn admits(
         &self,
         purpose: RequestPurpose,
         headers: &RequestHeaders<'_>,
+        peer: PeerUser,
     ) -> Result<(), RequestRefused> {
+        if peer == PeerUser::Other {
+            return Err(RequestRefused::User);
+        }
         if headers.host != Some(self.host.as_str()) {
             return Err(RequestRefused::Host);
         }
@@ -112,15 +123,10 @@ impl RequestGuard {
         if purpose != RequestPurpose::Page && !same_site {
             return Err(RequestRefused::Origin);
         }
-        if matches!(purpose, RequestPurpose::Inside | RequestPurpose::Socket)
-            && !self.has_cookie(headers.cookie)
-        {
-            return Err(RequestRefused::Cookie);
-        }
         Ok(())
     }
 
-    /// Exchanges the token, once, for the value of the `Set-Cookie` header.
+    /// Exchanges the token, once, for the pass.
     ///
     /// # Errors
     /// [`RequestRefused::Token`]: the token is wrong, or it was used already.
@@ -130,16 +136,17 @@ impl RequestGuard {
             return Err(RequestRefused::Token);
         }
         self.token = None;
-        Ok(format!("{}={}; Path=/; HttpOnly; SameSite=Strict", self.cookie_name, self.cookie))
+        Ok(self.pass.clone())
     }
 
-    fn has_cookie(&self, header: Option<&str>) -> bool {
-        let pairs = header.unwrap_or_default().split(';').filter_map(|pair| pair.trim().split_once('='));
-        pairs.into_iter().any(|(name, value)| name == self.cookie_name && same(value, &self.cookie))
+    /// Whether the page that has opened a WebSocket is one that has entered.
+    pub fn knows(&self, pass: &str) -> bool {
+        same(pass, &self.pass)
     }
 }
 
-fn same(a: &str, b: &str) -> bool {
+/// Compares secrets in the same time wherever they differ.
+pub(super) fn same(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
@@ -151,44 +158,38 @@ mod tests {
         host: Some("127.0.0.1:4000"),
         origin: Some("http://127.0.0.1:4000"),
         site: Some("same-origin"),
-        cookie: None,
     };
+    const EVERY: [RequestPurpose; 4] =
+        [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket];
 
     fn new_guard() -> RequestGuard {
         RequestGuard::new(4000, [7; SECRET], [9; SECRET])
     }
 
     #[test]
-    fn the_token_is_good_once_and_gives_the_cookie() {
+    fn the_token_is_good_once_and_gives_the_pass() {
         let mut guard = new_guard();
         let url = guard.url();
         let token = url.strip_prefix("http://127.0.0.1:4000/#").unwrap();
         assert_eq!(token.len(), 2 * SECRET);
         assert_eq!(guard.enter(""), Err(RequestRefused::Token));
         assert_eq!(guard.enter(&token[1..]), Err(RequestRefused::Token));
-        let set = guard.enter(token).unwrap();
-        assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"));
+        let pass = guard.enter(token).unwrap();
+        assert!(pass.len() == 2 * SECRET && pass != token);
         assert_eq!(guard.enter(token), Err(RequestRefused::Token));
         assert_eq!(guard.enter(""), Err(RequestRefused::Token), "a used token is not an empty one");
+        assert!(guard.knows(&pass));
+        for wrong in ["", token, &pass[1..]] {
+            assert!(!guard.knows(wrong), "{wrong:?}");
+        }
+    }
 
-        let cookie = set.split(';').next().unwrap();
-        let with = |cookie| RequestHeaders { cookie, ..OURS };
-        assert_eq!(guard.admits(RequestPurpose::Socket, &with(Some(cookie))), Ok(()));
-        let among_others = format!("a=b; {cookie};c=d");
-        assert_eq!(guard.admits(RequestPurpose::Inside, &with(Some(&among_others))), Ok(()));
-        for wrong in
-            [None, Some(""), Some("nearhand-4000="), Some("nearhand-4000=00"), Some("nearhand-4001=00")]
-        {
-            assert_eq!(
-                guard.admits(RequestPurpose::Socket, &with(wrong)),
-                Err(RequestRefused::Cookie),
-                "{wrong:?}"
-            );
-            assert_eq!(
-                guard.admits(RequestPurpose::Inside, &with(wrong)),
-                Err(RequestRefused::Cookie),
-                "{wrong:?}"
-            );
+    #[test]
+    fn another_user_of_the_machine_gets_nothing() {
+        let guard = new_guard();
+        for purpose in EVERY {
+            assert_eq!(guard.admits(purpose, &OURS, PeerUser::Other), Err(RequestRefused::User));
+            assert_eq!(guard.admits(purpose, &OURS, PeerUser::Unknown), Ok(()));
         }
     }
 
@@ -203,11 +204,9 @@ mod tests {
             Some("evil.example:4000"),
             Some("127.0.0.1:4001"),
         ] {
-            for purpose in
-                [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
-            {
+            for purpose in EVERY {
                 assert_eq!(
-                    guard.admits(purpose, &RequestHeaders { host, ..OURS }),
+                    guard.admits(purpose, &RequestHeaders { host, ..OURS }, PeerUser::Own),
                     Err(RequestRefused::Host),
                     "{host:?}"
                 );
@@ -219,25 +218,37 @@ mod tests {
             Some("http://127.0.0.1:4001"),
             Some("https://127.0.0.1:4000"),
         ] {
-            for purpose in
-                [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
-            {
+            for purpose in EVERY {
                 assert_eq!(
-                    guard.admits(purpose, &RequestHeaders { origin, ..OURS }),
+                    guard.admits(purpose, &RequestHeaders { origin, ..OURS }, PeerUser::Own),
                     Err(RequestRefused::Origin),
                     "{origin:?}"
                 );
             }
         }
         let without = RequestHeaders { origin: None, ..OURS };
-        assert_eq!(guard.admits(RequestPurpose::Page, &without), Ok(()));
-        assert_eq!(guard.admits(RequestPurpose::Enter, &without), Err(RequestRefused::Origin));
-        assert_eq!(guard.admits(RequestPurpose::Socket, &without), Err(RequestRefused::Origin));
-        let elsewhere = RequestHeaders { site: Some("cross-site"), origin: None, ..OURS };
-        assert_eq!(guard.admits(RequestPurpose::Page, &elsewhere), Ok(()), "a link may stand anywhere");
-        assert_eq!(guard.admits(RequestPurpose::Inside, &elsewhere), Err(RequestRefused::Origin));
+        assert_eq!(guard.admits(RequestPurpose::Page, &without, PeerUser::Own), Ok(()));
+        assert_eq!(guard.admits(RequestPurpose::Enter, &without, PeerUser::Own), Err(RequestRefused::Origin));
         assert_eq!(
-            guard.admits(RequestPurpose::Enter, &RequestHeaders { site: Some("same-site"), ..OURS }),
+            guard.admits(RequestPurpose::Socket, &without, PeerUser::Own),
+            Err(RequestRefused::Origin)
+        );
+        let elsewhere = RequestHeaders { site: Some("cross-site"), origin: None, ..OURS };
+        assert_eq!(
+            guard.admits(RequestPurpose::Page, &elsewhere, PeerUser::Own),
+            Ok(()),
+            "a link may stand anywhere"
+        );
+        assert_eq!(
+            guard.admits(RequestPurpose::Inside, &elsewhere, PeerUser::Own),
+            Err(RequestRefused::Origin)
+        );
+        assert_eq!(
+            guard.admits(
+                RequestPurpose::Enter,
+                &RequestHeaders { site: Some("same-site"), ..OURS },
+                PeerUser::Own
+            ),
             Err(RequestRefused::Origin)
         );
     }

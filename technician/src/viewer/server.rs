@@ -1,7 +1,7 @@
 //! The web server of the page, on 127.0.0.1 and a port that the system chooses.
 //!
 //! A driver: [`super::request_guard`] decides which requests get an answer. One page at a time holds the session; the
-//! last one that comes with the cookie takes over, so a closed or stuck tab locks nobody out.
+//! last one that comes with the pass takes over, so a closed or stuck tab locks nobody out.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,23 +10,29 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::IncomingStream;
+use data_encoding::HEXLOWER;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use rand_core::{OsRng, RngCore};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::page_files::{FILES, HEADERS, PLAYER, POLICY, PageFile, REPORT_POLICY};
 use super::page_messages::{FromPage, MAX_MESSAGE, PageClipboardForm, ToPage};
-use super::request_guard::{RequestGuard, RequestHeaders, RequestPurpose, RequestRefused, SECRET};
+use super::request_guard::{
+    PeerUser, RequestGuard, RequestHeaders, RequestPurpose, RequestRefused, SECRET, same,
+};
+use crate::platform;
 
 /// Messages that may wait in each direction: at 64 KiB each, a few frames.
 const QUEUE: usize = 64;
@@ -34,6 +40,9 @@ const QUEUE: usize = 64;
 const BODY: usize = 256;
 /// A page that takes no message for this time is gone.
 const STUCK: Duration = Duration::from_secs(30);
+/// How long a page may take to say its pass, and how many may be about to say it.
+const INTRODUCTION: Duration = Duration::from_secs(10);
+const STRANGERS: usize = 8;
 /// Most reports kept for the page.
 const REPORTS: usize = 20;
 
@@ -88,14 +97,47 @@ pub struct PageServer {
     url: String,
     pages: mpsc::Receiver<PageConnection>,
     shared: Arc<PageServerState>,
+    entered: PageEntered,
     task: JoinHandle<()>,
+}
+
+/// Tells when the address has been used.
+#[derive(Clone, Debug)]
+pub struct PageEntered(watch::Receiver<bool>);
+
+impl PageEntered {
+    /// Returns once a browser has come in, or the server is gone.
+    pub async fn wait(mut self) {
+        // The server's end is an end of waiting, too.
+        let _ = self.0.wait_for(|entered| *entered).await;
+    }
 }
 
 #[derive(Debug)]
 struct PageServerState {
     guard: Mutex<RequestGuard>,
+    entered: watch::Sender<bool>,
+    strangers: Semaphore,
     pages: mpsc::Sender<PageConnection>,
-    reports: Mutex<Vec<Arc<[u8]>>>,
+    reports: Mutex<Vec<KeptReport>>,
+}
+
+#[derive(Debug)]
+struct KeptReport {
+    /// The unguessable part of its address.
+    key: String,
+    html: Arc<[u8]>,
+}
+
+/// What is known of a connection: whose program made it.
+#[derive(Clone, Copy, Debug)]
+struct PageCaller(PeerUser);
+
+impl Connected<IncomingStream<'_, TcpListener>> for PageCaller {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        let own = stream.io().local_addr();
+        Self(own.map_or(PeerUser::Unknown, |own| platform::user_of(*stream.remote_addr(), own)))
+    }
 }
 
 impl PageServer {
@@ -117,21 +159,24 @@ impl PageServer {
 
     async fn with(files: &'static [PageFile]) -> io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let (mut token, mut cookie) = ([0; SECRET], [0; SECRET]);
-        OsRng.fill_bytes(&mut token);
-        OsRng.fill_bytes(&mut cookie);
-        let guard = RequestGuard::new(listener.local_addr()?.port(), token, cookie);
+        let guard = RequestGuard::new(listener.local_addr()?.port(), random(), random());
         let url = guard.url();
         let (to, pages) = mpsc::channel(4);
-        let shared =
-            Arc::new(PageServerState { guard: Mutex::new(guard), pages: to, reports: Mutex::default() });
-        let app = router(files, shared.clone());
+        let (entering, entered) = watch::channel(false);
+        let shared = Arc::new(PageServerState {
+            guard: Mutex::new(guard),
+            entered: entering,
+            strangers: Semaphore::new(STRANGERS),
+            pages: to,
+            reports: Mutex::default(),
+        });
+        let app = router(files, shared.clone()).into_make_service_with_connect_info::<PageCaller>();
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::warn!(%error, "the page's server has stopped");
             }
         });
-        Ok(Self { url, pages, shared, task })
+        Ok(Self { url, pages, shared, entered: PageEntered(entered), task })
     }
 
     /// The address to open, good once.
@@ -139,21 +184,26 @@ impl PageServer {
         &self.url
     }
 
+    /// Tells when the address has been used.
+    pub fn entered(&self) -> PageEntered {
+        self.entered.clone()
+    }
+
     /// The next page that comes in. Cancel-safe.
     pub async fn next_page(&mut self) -> Option<PageConnection> {
         self.pages.recv().await
     }
 
-    /// Makes a report readable for the page; returns its number.
-    pub fn keep_report(&self, html: Vec<u8>) -> usize {
+    /// Makes a report readable for the page; returns its path, which nobody else can guess.
+    pub fn keep_report(&self, html: Vec<u8>) -> String {
         let mut reports = self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        if reports.len() >= REPORTS
-            && let Some(oldest) = reports.iter_mut().find(|report| !report.is_empty())
-        {
-            *oldest = Arc::default();
+        if reports.len() >= REPORTS {
+            reports.remove(0);
         }
-        reports.push(html.into());
-        reports.len() - 1
+        let key = HEXLOWER.encode(&random());
+        let path = format!("/report/{key}");
+        reports.push(KeptReport { key, html: html.into() });
+        path
     }
 }
 
@@ -161,6 +211,12 @@ impl Drop for PageServer {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn random() -> [u8; SECRET] {
+    let mut bytes = [0; SECRET];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
 }
 
 fn router(files: &'static [PageFile], shared: Arc<PageServerState>) -> Router {
@@ -172,18 +228,21 @@ fn router(files: &'static [PageFile], shared: Arc<PageServerState>) -> Router {
     router
         .route("/enter", post(enter))
         .route("/socket", get(socket))
-        .route("/report/{number}", get(report))
+        .route("/report/{key}", get(report))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(shared.clone(), check_request))
         .with_state(shared)
 }
 
 /// Checks every request, also those for unknown paths, and adds the headers of every answer.
-async fn check_request(State(shared): State<Arc<PageServerState>>, request: Request, next: Next) -> Response {
-    let admitted = match purpose_of(request.method(), request.uri().path()) {
-        Some(purpose) => shared.admits(purpose, request.headers()),
-        None => shared.admits(RequestPurpose::Page, request.headers()),
-    };
+async fn check_request(
+    State(shared): State<Arc<PageServerState>>,
+    ConnectInfo(PageCaller(peer)): ConnectInfo<PageCaller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let purpose = purpose_of(request.method(), request.uri().path()).unwrap_or(RequestPurpose::Page);
+    let admitted = shared.admits(purpose, request.headers(), peer);
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
         Err(refused) => refusal(refused),
@@ -212,7 +271,12 @@ fn refusal(refused: RequestRefused) -> Response {
 }
 
 impl PageServerState {
-    fn admits(&self, purpose: RequestPurpose, headers: &HeaderMap) -> Result<(), RequestRefused> {
+    fn admits(
+        &self,
+        purpose: RequestPurpose,
+        headers: &HeaderMap,
+        peer: PeerUser,
+    ) -> Result<(), RequestRefused> {
         // A header that comes twice counts for neither.
         let one = |name: HeaderName| {
             let mut all = headers.get_all(name).iter();
@@ -223,23 +287,40 @@ impl PageServerState {
             host: one(header::HOST),
             origin: one(header::ORIGIN),
             site: one(HeaderName::from_static("sec-fetch-site")),
-            cookie: one(header::COOKIE),
         };
-        self.guard.lock().unwrap_or_else(PoisonError::into_inner).admits(purpose, &asked)
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).admits(purpose, &asked, peer)
+    }
+}
+
+impl PageServerState {
+    /// Whether the page's first message is the pass.
+    async fn is_introduced(&self, socket: &mut WebSocket) -> bool {
+        let Ok(_place) = self.strangers.try_acquire() else { return false };
+        match timeout(INTRODUCTION, socket.next()).await {
+            Ok(Some(Ok(Message::Text(pass)))) => {
+                self.guard.lock().unwrap_or_else(PoisonError::into_inner).knows(&pass)
+            }
+            _ => false,
+        }
     }
 }
 
 async fn enter(State(shared): State<Arc<PageServerState>>, token: String) -> Response {
     let entered = shared.guard.lock().unwrap_or_else(PoisonError::into_inner).enter(&token);
     match entered {
-        Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
+        Ok(pass) => {
+            shared.entered.send_replace(true);
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], pass).into_response()
+        }
         Err(refused) => refusal(refused),
     }
 }
 
-async fn report(State(shared): State<Arc<PageServerState>>, Path(number): Path<usize>) -> Response {
-    let found = shared.reports.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
-    match found.filter(|report| !report.is_empty()) {
+async fn report(State(shared): State<Arc<PageServerState>>, Path(key): Path<String>) -> Response {
+    let reports = shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = reports.iter().find(|report| same(&report.key, &key)).map(|report| report.html.clone());
+    drop(reports);
+    match found {
         Some(report) => {
             let headers = [
                 (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -252,19 +333,24 @@ async fn report(State(shared): State<Arc<PageServerState>>, Path(number): Path<u
 }
 
 async fn socket(State(shared): State<Arc<PageServerState>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-        let (sink, stream) = socket.split();
-        let (to, outgoing) = mpsc::channel(QUEUE);
-        let (heard, from) = mpsc::channel(QUEUE);
-        if shared.pages.send(PageConnection { to, heard: from }).await.is_err() {
-            return;
-        }
-        // A page that no longer reads or no longer writes is gone: the end of one half ends the other.
-        tokio::select! {
-            () = write(sink, outgoing) => {}
-            () = read(stream, heard) => {}
-        }
-    })
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
+        move |mut socket| async move {
+            if !shared.is_introduced(&mut socket).await {
+                return;
+            }
+            let (sink, stream) = socket.split();
+            let (to, outgoing) = mpsc::channel(QUEUE);
+            let (heard, from) = mpsc::channel(QUEUE);
+            if shared.pages.send(PageConnection { to, heard: from }).await.is_err() {
+                return;
+            }
+            // A page that no longer reads or no longer writes is gone: the end of one half ends the other.
+            tokio::select! {
+                () = write(sink, outgoing) => {}
+                () = read(stream, heard) => {}
+            }
+        },
+    )
 }
 
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<PageOutput>) {

@@ -4,6 +4,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +18,7 @@ use serde_json::Value;
 use super::{AttackTrial, number};
 use crate::deployment::TestDeployment;
 use crate::hostile_device::{HostileDevice, HostilePayload};
+use crate::program::until;
 use crate::wire_client::WireEndpoint;
 use nearhand_machines::golden;
 
@@ -23,6 +27,8 @@ const MARKUP: &str = "x\"'><script>alert(1)</script><img src=x onerror=alert(1)>
                       [y](javascript:alert(1))</style><!--";
 /// What must not stand in a page as it is.
 const LIVE: &[&str] = &["<script>alert", "<img src=x", "<svg/onload", "\"'><", "</style><!--"];
+/// How long a step of the desktop may take.
+const LIMIT: Duration = Duration::from_secs(30);
 /// A WebSocket's key, any (RFC 6455, section 1.3).
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -52,55 +58,147 @@ pub(super) fn other_origins(trial: &AttackTrial) -> Result<()> {
     let (host, token) =
         url.strip_prefix("http://").and_then(|rest| rest.split_once("/#")).context("no token")?;
     let own = format!("http://{host}");
-    let enter = |origin: &str, token: &str| {
-        let length = token.len();
-        ask(
-            host,
-            &format!(
-                "POST /enter HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: {length}\r\n\r\n{token}"
-            ),
-        )
-    };
+    let enter = |origin: &str, token: &str| ask(host, &entering(host, origin, token));
     ensure!(enter("http://evil.example", token)?.contains(" 403 "));
     ensure!(enter(&own, &"0".repeat(token.len()))?.contains(" 403 "));
-    let entered = enter(&own, token)?;
-    ensure!(entered.contains(" 204 "), "{entered}");
+    let entered = whole(host, &entering(host, &own, token))?;
+    ensure!(entered.contains(" 200 ") && !entered.to_lowercase().contains("set-cookie"), "{entered}");
     ensure!(enter(&own, token)?.contains(" 403 "), "the token is good twice");
-    let cookie = entered.lines().find(|line| line.to_lowercase().starts_with("set-cookie: "));
-    let cookie = cookie.and_then(|line| line.get(12..)).context("no cookie")?;
-    ensure!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-    let cookie = cookie.split(';').next().context("no cookie")?.to_owned();
-    let socket = |at: &str, origin: Option<&str>, cookie: Option<&str>| {
+    let pass = entered.split("\r\n\r\n").nth(1).context("no pass")?.to_owned();
+    let socket = |at: &str, origin: Option<&str>| {
         let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
-        let cookie = cookie.map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
-        ask(
-            host,
-            &format!(
-                "GET /socket HTTP/1.1\r\nHost: {at}\r\n{origin}{cookie}Connection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
-            ),
-        )
+        ask(host, &upgrading(at, &origin))
     };
     let evil = [
-        (host, Some("http://evil.example"), Some(cookie.as_str())),
-        (host, Some("null"), Some(&cookie)),
-        (host, None, Some(&cookie)),
-        (host, Some("http://127.0.0.1:1"), Some(&cookie)),
-        ("evil.example", Some("http://evil.example"), Some(&cookie)),
-        ("localhost", Some(&own), Some(&cookie)),
-        (host, Some(&own), None),
-        (host, Some(&own), Some("nearhand-1=00")),
+        (host, Some("http://evil.example")),
+        (host, Some("null")),
+        (host, None),
+        (host, Some("http://127.0.0.1:1")),
+        ("evil.example", Some("http://evil.example")),
+        ("localhost", Some(&own)),
     ];
     let mut let_in = Vec::new();
-    for (at, origin, cookie) in evil {
-        let answer = socket(at, origin, cookie)?;
+    for (at, origin) in evil {
+        let answer = socket(at, origin)?;
         if !answer.contains(" 403 ") {
             let_in.push(format!("{at} {origin:?}: {answer}"));
         }
     }
-    trial.at_most("of 8 upgrades from elsewhere let in", number(let_in.len()), "", 0.0)?;
-    let right = socket(host, Some(&own), Some(&cookie))?;
-    ensure!(right.contains(" 101 "), "the technician's own page is not let in: {right}");
+    trial.at_most("of 6 upgrades from elsewhere let in", number(let_in.len()), "", 0.0)?;
+    // Whoever doesn't know the pass hears nothing over the socket, not even with the token.
+    let zeros = "0".repeat(pass.len());
+    for wrong in ["", zeros.as_str(), token] {
+        ensure!(introduced(host, &own, wrong)?.is_none(), "{wrong:?} is let in");
+    }
+    let right = introduced(host, &own, &pass)?;
+    ensure!(right.is_some(), "the technician's own page is not let in");
+    Ok(())
+}
+
+/// The request that exchanges the token.
+fn entering(host: &str, origin: &str, token: &str) -> String {
+    format!(
+        "POST /enter HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{token}",
+        token.len()
+    )
+}
+
+fn upgrading(host: &str, origin: &str) -> String {
+    format!(
+        "GET /socket HTTP/1.1\r\nHost: {host}\r\n{origin}Connection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+    )
+}
+
+/// The whole answer to a request that ends its connection.
+fn whole(host: &str, request: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The first byte of what a page that says this pass is told; `None`: it is cut off.
+fn introduced(host: &str, origin: &str, pass: &str) -> Result<Option<u8>> {
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(upgrading(host, &format!("Origin: {origin}\r\n")).as_bytes())?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    ensure!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    // A masked text frame (RFC 6455, section 5.2), by zeros.
+    let length = u8::try_from(pass.len()).ok().filter(|length| *length < 126).context("a short pass")?;
+    stream.write_all(&[&[0x81, 0x80 | length, 0, 0, 0, 0][..], pass.as_bytes()].concat())?;
+    let mut first = [0];
+    match stream.read(&mut first) {
+        Ok(1) if first != [0x88] => Ok(Some(u8::from_be_bytes(first))),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What another user of the technician's machine can see and reach.
+pub(super) fn another_user_of_the_machine(_trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
+    let agent = site.device("pc-1")?;
+    agent.allow("\"diagnostics\"", true)?;
+    // A browser's opener that shows its arguments, as `ps` would.
+    let desk = site.directory("desk")?;
+    let seen = desk.join("arguments");
+    let opener = desk.join("xdg-open");
+    fs::write(
+        &opener,
+        format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > '{0}.new'\nmv '{0}.new' '{0}'\n", seen.display()),
+    )?;
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755))?;
+    let path = format!("{}:{}", desk.display(), std::env::var("PATH").unwrap_or_default());
+    let variables = [
+        ("PATH", path.as_str()),
+        ("DISPLAY", ":1"),
+        ("HOME", desk.to_str().context("a path that is no text")?),
+        ("XDG_RUNTIME_DIR", desk.to_str().context("a path that is no text")?),
+    ];
+    let words = ["connect", "pc-1", "--view-only", "--ask", "diagnostics"];
+    let _client = site.admin().start_with(&words, &variables)?;
+    until(LIMIT, "the opener was started", || Ok(seen.exists()))?;
+    let arguments = fs::read_to_string(&seen)?;
+    let file = arguments.trim().strip_prefix("file://").context("no file was opened")?;
+    let page = fs::read_to_string(file)?;
+    let (host, rest) =
+        page.split_once("url=http://").and_then(|(_, rest)| rest.split_once("/#")).context("no address")?;
+    let token = rest.split('"').next().context("no token")?;
+    ensure!(token.len() == 64, "{page}");
+    ensure!(!arguments.contains(token) && !arguments.contains("http"), "{arguments}");
+    for (place, most) in
+        [(Path::new(file), 0o600), (Path::new(file).parent().context("no directory")?, 0o700)]
+    {
+        let mode = fs::metadata(place)?.permissions().mode() & 0o777;
+        ensure!(mode & !most == 0, "{}: {mode:o}", place.display());
+    }
+    // Even with the token, a program of another user gets nothing.
+    let request = entering(host, &format!("http://{host}"), token).replace("\r\n", "\\r\\n");
+    let (name, port) = host.split_once(':').context("no port")?;
+    let script = format!("exec 3<>/dev/tcp/{name}/{port}; printf '{request}' >&3; cat <&3");
+    let answer = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .uid(65_534)
+        .gid(65_534)
+        .current_dir("/")
+        .output()?;
+    let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+    ensure!(answer.contains(" 403 "), "{answer:?}");
+    ensure!(
+        whole(host, &entering(host, &format!("http://{host}"), token))?.contains(" 200 "),
+        "the token is gone"
+    );
+    until(LIMIT, "the file is gone", || Ok(!Path::new(file).exists()))?;
     Ok(())
 }
 

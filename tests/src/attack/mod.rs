@@ -76,7 +76,8 @@ macro_rules! attack_cases {
                 names_that_steer = "names with ESC, U+202E, NUL → nothing steers a terminal";
             }
             console {
-                other_origins = "the viewer's socket with Origin evil, null, none, and no cookie → 403";
+                other_origins = "the viewer's socket with Origin evil, null, none → 403; without its pass → nothing";
+                another_user_of_the_machine = "another user of the technician's machine → sees no token, gets 403 with one";
                 markup_in_every_field = "markup in every text of a report → inert";
             }
             decoding {

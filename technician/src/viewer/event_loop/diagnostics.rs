@@ -86,10 +86,10 @@ impl<L: SessionLink> ViewerLoop<L> {
             .files()
             .ok()
             .and_then(|files| files.into_iter().find(|(name, _)| name.ends_with(".html")));
-        let number = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
+        let path = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
         let mut findings: Vec<_> = edition.report.findings.iter().collect();
         findings.sort_by_key(|finding| finding.status);
         let findings = findings.into_iter().take(MOST_FINDINGS).map(PageFinding::from).collect();
-        ToPage::Report { number, counts: edition.report.counts, findings, file }
+        ToPage::Report { path, counts: edition.report.counts, findings, file }
     }
 }

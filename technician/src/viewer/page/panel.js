@@ -191,11 +191,11 @@ export class Panel {
     return item;
   }
 
-  report({ number, counts, findings, file }) {
+  report({ path, counts, findings, file }) {
     this.over(`${counts.fail} fail, ${counts.warn} warn, ${counts.info} notes, ${counts.ok} fine, ${counts.skipped} skipped.`);
     byId('findings').replaceChildren(...findings.map((finding) => this.findingItem(finding)));
     byId('report').hidden = false;
-    byId('report-link').href = `/report/${number}`;
+    byId('report-link').href = path;
     byId('report-file').textContent = `Also in ${file}`;
   }
 

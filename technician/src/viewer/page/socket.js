@@ -1,12 +1,25 @@
 // The conversation with the program that serves this page.
 
-/// Exchanges the token of the address for the cookie, and takes it out of the address bar and the history.
+/// What lets this page in, for the tabs of this address alone: a browser would send a cookie to every port of this machine.
+const PASS = 'pass';
+let pass = '';
+
+function stored() {
+  try { return localStorage.getItem(PASS) ?? ''; } catch { return ''; }
+}
+
+/// Exchanges the token of the address for the pass, and takes it out of the address bar and the history.
 export async function enter() {
   const token = location.hash.slice(1);
+  pass = stored();
   if (token === '') return true;
   history.replaceState(null, '', '/');
-  const answer = await fetch('/enter', { method: 'POST', body: token, credentials: 'same-origin' });
-  return answer.ok;
+  const answer = await fetch('/enter', { method: 'POST', body: token, credentials: 'omit' });
+  if (!answer.ok) return false;
+  pass = await answer.text();
+  // A browser that keeps nothing has to stay in this tab.
+  try { localStorage.setItem(PASS, pass); } catch { /* nothing is kept */ }
+  return true;
 }
 
 /// Talks until either end is gone. `on` has: say(message), operations(bytes), copied(part), closed(opened).
@@ -16,9 +29,11 @@ export class Socket {
     this.opened = false;
     this.socket = new WebSocket(`ws://${location.host}/socket`);
     this.socket.binaryType = 'arraybuffer';
-    this.socket.addEventListener('open', () => { this.opened = true; });
+    this.socket.addEventListener('open', () => { this.socket.send(pass); });
     this.socket.addEventListener('close', () => on.closed(this.opened));
     this.socket.addEventListener('message', ({ data }) => {
+      // Whom the program doesn't know hears nothing of it.
+      this.opened = true;
       if (typeof data === 'string') on.say(JSON.parse(data));
       else this.binary(new Uint8Array(data));
     });

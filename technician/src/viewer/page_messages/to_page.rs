@@ -153,8 +153,8 @@ pub enum ToPage {
     },
     /// The report is there.
     Report {
-        /// Where the page finds it.
-        number: usize,
+        /// The path of its address, which only this page knows.
+        path: String,
         /// How many checks came out how.
         counts: FindingCounts,
         /// The findings, failures first.

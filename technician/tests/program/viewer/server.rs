@@ -48,20 +48,20 @@ impl TestPageServer {
         format!("http://{}", self.host)
     }
 
-    /// Exchanges the token; the cookie.
+    /// Exchanges the token; the pass.
     async fn enter(&self) -> String {
         let origin = self.origin();
         let answer =
             self.answer("POST", "/enter", &[("Host", &self.host), ("Origin", &origin)], &self.token).await;
-        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
-        header(&answer, "set-cookie").unwrap().split(';').next().unwrap().to_owned()
+        assert!(answer.starts_with("HTTP/1.1 200") && header(&answer, "set-cookie").is_none(), "{answer}");
+        answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
     }
 
-    /// Asks for the WebSocket; the connection and the answer's head.
-    async fn socket(&self, origin: &str, cookie: &str) -> (TcpStream, String) {
+    /// Asks for the WebSocket and says the pass; the connection and the answer's head.
+    async fn socket(&self, origin: &str, pass: &str) -> (TcpStream, String) {
         let mut stream = self
             .raw(&format!(
-                "GET /socket HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nCookie: {cookie}\r\nConnection: Upgrade\r\n\
+                "GET /socket HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n\
                  Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                 self.host
             ))
@@ -70,7 +70,11 @@ impl TestPageServer {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(timeout(LIMIT, stream.read_u8()).await.unwrap().unwrap());
         }
-        (stream, String::from_utf8(head).unwrap())
+        let head = String::from_utf8(head).unwrap();
+        if head.starts_with("HTTP/1.1 101") {
+            stream.write_all(&[text_frame(pass.len()).as_slice(), pass.as_bytes()].concat()).await.unwrap();
+        }
+        (stream, head)
     }
 
     async fn page(&mut self) -> PageConnection {
@@ -120,29 +124,24 @@ async fn every_answer_has_the_headers_that_confine_the_page() {
 #[tokio::test]
 async fn other_hosts_and_origins_get_nothing_whatever_they_ask_for() {
     let site = TestPageServer::start().await;
-    let (origin, cookie) = (site.origin(), site.enter().await);
+    let (origin, pass) = (site.origin(), site.enter().await);
     for path in ["/", "/main.js", "/socket", "/report/0", "/enter"] {
         for host in ["localhost", "evil.example", "127.0.0.1", "[::1]"] {
-            let asked = [("Host", host), ("Origin", &origin), ("Cookie", &cookie)];
+            let asked = [("Host", host), ("Origin", &origin)];
             let answer = site.answer("GET", path, &asked, "").await;
             assert!(answer.starts_with("HTTP/1.1 403"), "{host} {path}: {answer}");
         }
-        let twice = [
-            ("Host", site.host.as_str()),
-            ("Origin", &origin),
-            ("Origin", "http://evil.example"),
-            ("Cookie", &cookie),
-        ];
+        let twice = [("Host", site.host.as_str()), ("Origin", &origin), ("Origin", "http://evil.example")];
         assert!(site.answer("GET", path, &twice, "").await.starts_with("HTTP/1.1 403"), "{path}");
     }
     for other in ["http://evil.example", "null", "http://localhost:1"] {
-        let (_stream, head) = site.socket(other, &cookie).await;
+        let (_stream, head) = site.socket(other, &pass).await;
         assert!(head.starts_with("HTTP/1.1 403"), "{other}: {head}");
     }
 }
 
 #[tokio::test]
-async fn the_token_opens_once_and_the_socket_needs_the_cookie() {
+async fn the_token_opens_once_and_the_socket_needs_the_pass() {
     let mut site = TestPageServer::start().await;
     let origin = site.origin();
     let asked = [("Host", site.host.as_str()), ("Origin", origin.as_str())];
@@ -150,21 +149,72 @@ async fn the_token_opens_once_and_the_socket_needs_the_cookie() {
         let answer = site.answer("POST", "/enter", &asked, wrong).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{wrong}: {answer}");
     }
-    let (_stream, head) = site.socket(&origin, "").await;
-    assert!(head.starts_with("HTTP/1.1 403"), "{head}");
-    let cookie = site.enter().await;
+    for wrong in ["", "0", site.token.as_str()] {
+        let (stream, head) = site.socket(&origin, wrong).await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        assert_eq!(said(stream).await, 0, "{wrong:?} is let in");
+    }
+    let pass = site.enter().await;
     let again = site.answer("POST", "/enter", &asked, &site.token).await;
     assert!(again.starts_with("HTTP/1.1 403"), "{again}");
-    let (_stream, head) = site.socket(&origin, &cookie).await;
+    let (_stream, head) = site.socket(&origin, &pass).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     site.page().await;
+}
+
+/// Bytes of messages that a WebSocket gets before it is closed.
+async fn said(mut stream: TcpStream) -> usize {
+    let mut heard = Vec::new();
+    // A connection that is reset has ended, too.
+    let _ = timeout(LIMIT, stream.read_to_end(&mut heard)).await.unwrap();
+    heard.iter().filter(|byte| matches!(byte, 0x81 | 0x82)).count()
+}
+
+#[tokio::test]
+async fn pages_that_never_say_the_pass_take_no_place_of_one_that_does() {
+    let mut site = TestPageServer::start().await;
+    let (origin, pass) = (site.origin(), site.enter().await);
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(site.socket(&origin, "0").await);
+    }
+    let (_stream, _) = site.socket(&origin, &pass).await;
+    site.page().await;
+}
+
+/// Needs root, to be another user.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_user_of_the_machine_gets_nothing() {
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let site = TestPageServer::start().await;
+    let (host, port) = site.host.split_once(':').unwrap();
+    let script = format!(
+        "exec 3<>/dev/tcp/{host}/{port}; \
+         printf 'POST /enter HTTP/1.1\\r\\nHost: {host}:{port}\\r\\nOrigin: http://{host}:{port}\\r\\n\
+         Connection: close\\r\\nContent-Length: 64\\r\\n\\r\\n{}' >&3; cat <&3",
+        site.token
+    );
+    let ask = |user: u32| {
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script]).uid(user).gid(user).current_dir("/");
+        tokio::task::spawn_blocking(move || String::from_utf8(command.output().unwrap().stdout).unwrap())
+    };
+    let refused = ask(65_534).await.unwrap();
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("for the user who started"), "{refused}");
+    let taken = ask(0).await.unwrap();
+    assert!(taken.starts_with("HTTP/1.1 200"), "the token still works for its own user: {taken}");
 }
 
 #[tokio::test]
 async fn what_the_page_may_not_say_cuts_it_off() {
     let mut site = TestPageServer::start().await;
-    let (origin, cookie) = (site.origin(), site.enter().await);
-    let (mut good, _) = site.socket(&origin, &cookie).await;
+    let (origin, pass) = (site.origin(), site.enter().await);
+    let (mut good, _) = site.socket(&origin, &pass).await;
     let mut page = site.page().await;
     let said = br#"{"say":"hi"}"#;
     good.write_all(&[text_frame(said.len()).as_slice(), said].concat()).await.unwrap();
@@ -176,7 +226,7 @@ async fn what_the_page_may_not_say_cuts_it_off() {
     assert_eq!(answer[0], 0x81);
 
     for (announced, sent) in [(70_000, 100), (usize::MAX >> 1, 100), (12, 12)] {
-        let (mut bad, _) = site.socket(&origin, &cookie).await;
+        let (mut bad, _) = site.socket(&origin, &pass).await;
         let mut page = site.page().await;
         bad.write_all(&text_frame(announced)).await.unwrap();
         bad.write_all(&vec![b'x'; sent]).await.unwrap();
@@ -186,20 +236,19 @@ async fn what_the_page_may_not_say_cuts_it_off() {
 }
 
 #[tokio::test]
-async fn a_report_is_for_the_cookie_alone_and_sandboxed() {
+async fn a_report_has_an_address_that_nobody_guesses_and_is_sandboxed() {
     let site = TestPageServer::start().await;
-    let number = site.server.keep_report(b"<h1>report</h1>".to_vec());
-    let path = format!("/report/{number}");
-    let cookie = site.enter().await;
+    let path = site.server.keep_report(b"<h1>report</h1>".to_vec());
+    assert!(path.len() > 64, "{path}");
     let host = ("Host", site.host.as_str());
-    assert!(site.answer("GET", &path, &[host], "").await.starts_with("HTTP/1.1 403"));
-    let cross = [host, ("Cookie", &cookie), ("Sec-Fetch-Site", "cross-site")];
+    let cross = [host, ("Sec-Fetch-Site", "cross-site")];
     assert!(site.answer("GET", &path, &cross, "").await.starts_with("HTTP/1.1 403"));
-    let answer = site.answer("GET", &path, &[host, ("Cookie", &cookie)], "").await;
+    let answer = site.answer("GET", &path, &[host], "").await;
     assert!(answer.ends_with("<h1>report</h1>"), "{answer}");
     assert!(header(&answer, "content-security-policy").unwrap().starts_with("sandbox; default-src 'none'"));
-    let none = site.answer("GET", "/report/7", &[host, ("Cookie", &cookie)], "").await;
-    assert!(none.starts_with("HTTP/1.1 404"));
+    for other in ["/report/0", "/report/7", "/report/", &path[..path.len() - 1]] {
+        assert!(site.answer("GET", other, &[host], "").await.starts_with("HTTP/1.1 404"), "{other}");
+    }
 }
 
 #[tokio::test]
