@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod desktop_services;
 pub mod disk;
 mod false_device;
+pub mod hanging_fs;
 pub mod heap;
 pub mod hostile_device;
 pub mod hostile_relay;

@@ -16,6 +16,8 @@ pub enum AlarmProbe {
     Pressure,
     /// Space, inodes and state of file systems.
     Mounts,
+    /// What does not answer: file systems, files, disks, systemd.
+    Answers,
     /// State of software RAID arrays.
     Raid,
     /// Memory errors that ECC has counted.
@@ -53,11 +55,12 @@ pub enum AlarmProbe {
 }
 
 /// Which sensors each probe tells.
-const TELLS: [(AlarmProbe, &[&str]); 21] = [
+const TELLS: [(AlarmProbe, &[&str]); 22] = [
     (AlarmProbe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
     (AlarmProbe::Memory, &["memory.available", "swap.used", "swap.short", "oom.kills"]),
     (AlarmProbe::Pressure, &["memory.pressure"]),
     (AlarmProbe::Mounts, &["disk.used", "disk.free", "disk.inodes", "disk.read-only"]),
+    (AlarmProbe::Answers, &["io.silent"]),
     (AlarmProbe::Raid, &["raid.missing"]),
     (AlarmProbe::Ecc, &["ecc.corrected", "ecc.uncorrectable"]),
     (AlarmProbe::Sensors, &["temperature.margin"]),

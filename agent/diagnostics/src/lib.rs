@@ -18,7 +18,8 @@ pub mod programs {
     pub use super::facts::child::{ProgramOutput, SystemPrograms};
 }
 
-pub use diagnosis::{DiagnosticCheck, checks};
+pub use diagnosis::filled_percent;
+pub use diagnosis::{DiagnosticCheck, checks, disk_is_failing};
 pub use facts::identifiers;
 #[allow(unused_imports, reason = "what a session needs to forward a run")]
 pub use facts::probe::ProbeTargets;

@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::diagnosis::{DiagnosticCheck, checks, judge, sources};
 use super::facts::child::SystemPrograms;
+use super::facts::hang::HangGuard;
 use super::facts::probe::ProbeTargets;
 use super::facts::root::SystemRoot;
 use super::facts::{self, CollectContext, Fact, FactSource, MachineFacts, MissingFact, SourceFacts};
@@ -102,6 +103,7 @@ pub fn run(options: RunOptions) -> (RunHandle, mpsc::Receiver<RunEvent>) {
         targets: options.targets.clone(),
         patience,
         now: UnixMillis::from_system(SystemTime::now()),
+        hangs: HangGuard::of_process(),
     };
     let collect = |source: FactSource, context: Arc<CollectContext>| facts::collect(source, context);
     start(options, context, limit, collect)
@@ -287,6 +289,7 @@ mod tests {
             targets: ProbeTargets::default(),
             patience: Duration::from_millis(50),
             now: UnixMillis(1_700_000_000_000),
+            hangs: HangGuard::default(),
         }
     }
 

@@ -104,7 +104,7 @@ fn hardware(facts: &MachineFacts) -> BTreeMap<String, String> {
     for adapter in facts.graphics.iter().flatten() {
         add(&format!("graphics {}", adapter.address), format!("{} {}", adapter.vendor, adapter.device));
     }
-    for disk in facts.smart.iter().flatten() {
+    for disk in facts.smart.iter().flat_map(|reports| &reports.disks) {
         add(&format!("disk {}", disk.device), disk.model.clone());
     }
     for battery in facts.batteries.iter().flatten() {
@@ -156,8 +156,8 @@ fn bars(
 
 fn disk_usage(facts: &MachineFacts) -> Option<Chart> {
     let mounts = facts.mounts.as_ref().ok()?;
-    let points =
-        mounts.local.iter().map(|m| (m.target.clone(), scaled(m.used, GIGA), Some(scaled(m.size, GIGA))));
+    let known = mounts.local.iter().filter(|m| m.size > 0);
+    let points = known.map(|m| (m.target.clone(), scaled(m.used, GIGA), Some(scaled(m.size, GIGA))));
     bars("disks.usage", "Disk space in use", "GB", points)
 }
 

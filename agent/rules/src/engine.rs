@@ -103,15 +103,23 @@ pub struct Engine {
     /// Newest values of sensors that rules name with `also`.
     also: BTreeMap<(String, String), (f64, u64)>,
     dirty: BTreeMap<(String, String), ()>,
-    /// Readings that were dropped because a rule already had its largest number of instances.
-    left_out: u64,
+    /// How many instances of the last reading each rule left out, where it did.
+    left_out: BTreeMap<String, usize>,
 }
 
 impl Engine {
     /// Rules without any state.
     pub fn new(rules: Vec<AlarmRule>) -> Self {
         let states = rules.iter().map(|_| BTreeMap::new()).collect();
-        Self { rules, states, own: 0, last: None, also: BTreeMap::new(), dirty: BTreeMap::new(), left_out: 0 }
+        Self {
+            rules,
+            states,
+            own: 0,
+            last: None,
+            also: BTreeMap::new(),
+            dirty: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+        }
     }
 
     /// Goes on from kept rows. Alarms of rules that are gone are expired; rows that can't be read are left out.
@@ -168,9 +176,9 @@ impl Engine {
         &self.rules
     }
 
-    /// How many readings were dropped because a rule already had its largest number of instances.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// Rules that don't follow all instances of their sensor, and how many of the last reading they left out.
+    pub fn left_out(&self) -> Vec<(&str, usize)> {
+        self.left_out.iter().map(|(rule, count)| (rule.as_str(), *count)).collect()
     }
 
     /// Moves on to `now`, takes readings, and tells what happened.
@@ -225,17 +233,25 @@ impl Engine {
         if rule.sensor.name != reading.sensor {
             return;
         }
-        let usable = |(name, value): &&(String, f64)| {
-            value.is_finite() && name.len() <= MAX_INSTANCE && rule.takes(name)
-        };
-        for (name, value) in reading.values.iter().filter(usable) {
-            if !states.contains_key(name) && states.len() >= MAX_INSTANCES {
-                self.left_out = self.left_out.saturating_add(1);
+        let mut left_out = 0;
+        for (name, value) in &reading.values {
+            if !value.is_finite() || !rule.takes(name) {
+                continue;
+            }
+            let has_room = states.contains_key(name)
+                || states.len() < MAX_INSTANCES
+                || make_room(states, reading, name, &mut self.dirty, &rule.name);
+            if name.len() > MAX_INSTANCE || !has_room {
+                left_out += 1;
                 continue;
             }
             let instance = states.entry(name.clone()).or_insert_with(|| InstanceState::new(at, rule));
             instance.sample(rule, at, *value);
         }
+        match left_out {
+            0 => self.left_out.remove(&rule.name),
+            _ => self.left_out.insert(rule.name.clone(), left_out),
+        };
         if rule.sensor.absent_is_zero {
             for (name, instance) in states.iter_mut() {
                 if !reading.values.iter().any(|(seen, _)| seen == name) {
@@ -388,6 +404,28 @@ impl AlarmRule {
         let own = self.lines.is_some().then_some(self.name.as_str());
         own.into_iter().chain(self.instances.named())
     }
+}
+
+/// Takes an instance out that is less important than `name`, if there is one: nothing is open about it, and the reading
+/// doesn't have it any more or has it further behind. Readings name what matters first: real disks before those in memory.
+fn make_room(
+    states: &mut BTreeMap<String, InstanceState>,
+    reading: &SensorReading,
+    name: &str,
+    dirty: &mut BTreeMap<(String, String), ()>,
+    rule: &str,
+) -> bool {
+    let place =
+        |wanted: &str| reading.values.iter().position(|(seen, _)| seen == wanted).unwrap_or(usize::MAX);
+    let least = states
+        .iter()
+        .filter(|(_, state)| state.is_idle())
+        .map(|(other, _)| (place(other), other.clone()))
+        .max();
+    let Some((_, other)) = least.filter(|(behind, _)| *behind > place(name)) else { return false };
+    states.remove(&other);
+    dirty.insert((rule.to_owned(), other), ());
+    true
 }
 
 fn holds_also(

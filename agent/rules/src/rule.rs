@@ -8,7 +8,7 @@ use crate::condition::LimitCondition;
 use crate::sensor::SensorSpec;
 
 /// Most instances that one rule follows; more are left out, and counted.
-pub const MAX_INSTANCES: usize = 64;
+pub const MAX_INSTANCES: usize = 256;
 
 /// How samples of a window become one value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -99,7 +99,7 @@ pub const LOG_LINES: &str = "log.lines";
 pub const SERVICE_FAILED: &str = "service.failed";
 
 /// Every sensor there is.
-pub static CATALOGUE: [SensorSpec; 34] = [
+pub static CATALOGUE: [SensorSpec; 35] = [
     gauge("cpu.busy", Percent, "", 10, "CPU usage"),
     gauge("cpu.iowait", Percent, "", 10, "share of the time that the CPU waited for disks (iowait)"),
     gauge("load.per-core", Count, "", 30, "15-minute load average per processor"),
@@ -117,8 +117,27 @@ pub static CATALOGUE: [SensorSpec; 34] = [
     gauge("disk.used", Percent, "mount point", 10, "used disk space"),
     gauge("disk.free", Bytes, "mount point", 10, "free disk space for users"),
     gauge("disk.inodes", Percent, "mount point", 60, "used inodes"),
-    gauge("disk.read-only", Count, "mount point", 60, "1 if the kernel remounted it read-only after errors"),
-    gauge("smart.failing", Count, "disk", 3600, "1 if the disk reports that it is about to fail (SMART)"),
+    gauge(
+        "disk.read-only",
+        Count,
+        "mount point",
+        60,
+        "1 if it was writable and is read-only now, or the kernel says why",
+    ),
+    zero_if_absent(gauge(
+        "io.silent",
+        Seconds,
+        "what",
+        10,
+        "how long a file system, a file, a disk or systemd has not answered",
+    )),
+    gauge(
+        "smart.failing",
+        Count,
+        "disk",
+        3600,
+        "1 if the disk reports that it is failing or has lost data (SMART)",
+    ),
     gauge("smart.reallocated", Count, "disk", 3600, "reallocated sectors"),
     gauge("smart.wear", Percent, "disk", 3600, "wear, as a share of the rated life"),
     gauge("raid.missing", Count, "array", 60, "missing or failed member disks"),

@@ -9,6 +9,12 @@ use crate::rule::WindowAggregate;
 /// Buckets of a window: what is older than the window by less than one of them still counts.
 const BUCKETS: u64 = 60;
 
+/// Newest buckets that must follow the trend: of 6 hours the last 18 minutes.
+const RECENT: u64 = 3;
+
+/// The share of the trend's change that the newest buckets must show.
+const STILL_GOING: f64 = 0.2;
+
 /// Seconds that a forecast answers at most, and where nothing moves towards the limit: ten years.
 pub(crate) const NEVER: f64 = 315_360_000.0;
 
@@ -100,7 +106,8 @@ impl SampleWindow {
     }
 
     /// Seconds until `limit` is reached if it goes on like this: a least-squares line through the buckets. `None`
-    /// before a quarter of the window and six buckets are seen.
+    /// before a quarter of the window and six buckets are seen. A trend that the newest samples don't follow any more is
+    /// over: one large copy, and the line through it would go on rising for hours.
     #[expect(clippy::cast_precision_loss, reason = "slots of a window are few")]
     pub(crate) fn seconds_to(&self, limit: f64, width_ms: u64) -> Option<f64> {
         let (first, last) = (self.buckets.front()?, self.buckets.back()?);
@@ -119,6 +126,13 @@ impl SampleWindow {
             under += (x(bucket) - mean_x).powi(2);
         }
         let slope = if under > 0.0 { over / under } else { 0.0 };
+        let before = self.buckets.iter().rev().find(|b| b.slot.saturating_add(RECENT) <= last.slot);
+        let before = before.unwrap_or(first);
+        let lately = last.last - before.last;
+        let expected = slope * last.slot.saturating_sub(before.slot) as f64 * seconds;
+        if slope == 0.0 || lately / expected < STILL_GOING {
+            return Some(NEVER);
+        }
         let left = (limit - last.last) / slope;
         Some(if left.is_finite() && left >= 0.0 { left.min(NEVER) } else { NEVER })
     }
@@ -162,5 +176,22 @@ mod tests {
         let left = window.seconds_to(100.0, 6 * hour).unwrap();
         assert!((left - 36_000.0).abs() < 400.0, "{left}");
         assert_eq!(window.seconds_to(0.0, 6 * hour), Some(NEVER));
+    }
+
+    #[test]
+    fn a_trend_ends_when_the_newest_samples_stand_still() {
+        let hour = 3_600_000;
+        let mut window = SampleWindow::default();
+        let mut still_filling = Vec::new();
+        for minute in 0..=300_u64 {
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let used = 30.0 + minute.clamp(120, 180).saturating_sub(120) as f64 / 2.0;
+            window.push(minute * 60_000, used, 6 * hour);
+            if window.seconds_to(100.0, 6 * hour).is_some_and(|left| left < 8.0 * 3600.0) {
+                still_filling.push(minute);
+            }
+        }
+        let (first, last) = (still_filling[0], still_filling[still_filling.len() - 1]);
+        assert!((120..180).contains(&first) && (180..205).contains(&last), "{first} to {last}");
     }
 }

@@ -242,10 +242,29 @@ fn instances_are_bounded_and_nonsense_is_passed_over() {
         Engine::new(rules("[[rule]]\nname = \"d\"\nsensor = \"disk.used\"\nraise = \"> 1 %\"\n"));
     let values = (0..500).map(|n| (format!("/mnt/{n}"), 50.0)).collect();
     let events = engine.step(at(0), &[SensorReading { sensor: "disk.used".into(), values }]);
-    assert_eq!((events.len(), engine.left_out()), (64, 436));
+    assert_eq!((events.len(), engine.left_out()), (256, vec![("d", 244)]));
     assert!(events.iter().all(|event| event.check().is_ok()));
     let odd = vec![("x".repeat(500), 99.0), ("/nan".into(), f64::NAN), ("/inf".into(), f64::INFINITY)];
     assert_eq!(engine.step(at(10), &[SensorReading { sensor: "disk.used".into(), values: odd }]), []);
+}
+
+#[test]
+fn what_matters_takes_the_place_of_what_is_well_and_stands_behind_it() {
+    let mut engine =
+        Engine::new(rules("[[rule]]\nname = \"d\"\nsensor = \"disk.used\"\nraise = \"> 90 %\"\n"));
+    let memory = |n: usize| (format!("/run/{n}"), if n == 0 { 99.0 } else { 1.0 });
+    let reading = |disk: Option<(String, f64)>| {
+        let values = disk.into_iter().chain((0..300).map(memory)).collect();
+        [SensorReading { sensor: "disk.used".into(), values }]
+    };
+    assert_eq!(engine.step(at(0), &reading(None)).len(), 1);
+    assert_eq!(engine.left_out(), [("d", 44)]);
+    let events = engine.step(at(10), &reading(Some(("/data".into(), 100.0))));
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].instance, "/data", "a disk that is mounted late is watched");
+    assert_eq!(engine.left_out(), [("d", 45)]);
+    let open: Vec<String> = engine.alarms(false).into_iter().map(|alarm| alarm.instance).collect();
+    assert_eq!(open, ["/data", "/run/0"], "an open alarm keeps its place");
 }
 
 #[test]

@@ -2,12 +2,30 @@
 
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use nearhand_proto::alarm::AlarmBatch;
 use nearhand_proto::id::StreamId;
 use tokio::sync::{oneshot, watch};
 
 use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus};
+
+/// How long the thread may take to say how everything stands. It waits for nothing but the agent's own disk.
+const STATUS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why nobody says how the alarms stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum AlarmsUnavailable {
+    /// Their thread has ended.
+    #[error("alarms are off: this device is not enrolled, or the log says why")]
+    Ended,
+    /// Their thread doesn't answer.
+    #[error(
+        "the alarms do not answer: the disk with the agent's directory probably hangs; what is open now is unknown, and \
+         nothing new is judged until it answers"
+    )]
+    Silent,
+}
 
 /// The running alarms, for the rest of the agent. Cheap to ask: the work is the thread's.
 pub(crate) struct AlarmsHandle {
@@ -28,11 +46,15 @@ impl AlarmsHandle {
         self.order(AlarmOrder::Reload);
     }
 
-    /// The state of all alarms; `None` if the thread is gone.
-    pub(crate) async fn status(&self) -> Option<AlarmStatus> {
+    /// The state of all alarms.
+    pub(crate) async fn status(&self) -> Result<AlarmStatus, AlarmsUnavailable> {
         let (reply, answer) = oneshot::channel();
         self.order(AlarmOrder::Status(reply));
-        answer.await.ok()
+        match tokio::time::timeout(STATUS_PATIENCE, answer).await {
+            Ok(Ok(status)) => Ok(status),
+            Ok(Err(_)) => Err(AlarmsUnavailable::Ended),
+            Err(_) => Err(AlarmsUnavailable::Silent),
+        }
     }
 
     /// Why nothing reaches the relay, if that is so.

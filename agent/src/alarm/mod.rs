@@ -19,6 +19,7 @@ mod sampler;
 mod shutdown;
 mod tail;
 mod worker;
+mod write_history;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,7 @@ use crate::hub::Hub;
 use crate::runbook::Runbooks;
 pub(crate) use clock::AlarmClocks;
 use handle::AlarmsHandle;
+pub(crate) use handle::AlarmsUnavailable;
 pub(crate) use nearhand_spool::SpoolError;
 pub(crate) use orders::AlarmOrder;
 pub(crate) use probes::{ProbePlan, run as run_probes};

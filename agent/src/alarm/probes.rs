@@ -23,6 +23,7 @@ use crate::alarm::clock::AlarmClocks;
 use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
 use nearhand_diagnostics::facts::journal::{JournalEntry, JournalLines};
 use nearhand_diagnostics::facts::probe::echo;
+use nearhand_diagnostics::facts::storage::SmartProblem;
 use nearhand_diagnostics::facts::{
     self, CollectContext, Fact, FactSource, MissingFact, SourceFacts, UnitChange, UnitWatch,
 };
@@ -31,6 +32,10 @@ use nearhand_diagnostics::facts::{
 const SETTLE: Duration = Duration::from_millis(300);
 /// Before a source that broke is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long systemd may take for an answer.
+const BUS_PATIENCE: Duration = Duration::from_secs(10);
+/// What hangs where systemd doesn't answer.
+const SYSTEMD: &str = "systemd (D-Bus)";
 /// Readings of logs and units without news, so that silence means something.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Echoes to the gateway at each reading.
@@ -121,10 +126,12 @@ async fn again(
     loop {
         let wait = match timeout(source.limit(), facts::collect(source, context.clone())).await {
             Ok(Ok(gathered)) => {
+                let hangs = hangs(&gathered);
                 if orders.send(AlarmOrder::Readings(readings::readings(&gathered))).is_err() {
                     return;
                 }
-                every
+                // Whether it goes on is to be known soon, not in an hour.
+                if hangs { AGAIN.min(every) } else { every }
             }
             Ok(Err(MissingFact::Absent(_) | MissingFact::NotApplicable(_))) => {
                 every.max(Duration::from_secs(6 * 3600))
@@ -139,9 +146,24 @@ async fn again(
     }
 }
 
+/// Whether something of a source doesn't answer.
+fn hangs(gathered: &SourceFacts) -> bool {
+    let SourceFacts::Smart(reports) = gathered else { return false };
+    reports.disks.iter().any(|disk| matches!(disk.problem, Some(SmartProblem::Hangs(_))))
+}
+
+/// Asks a source once, for as long as it may take.
+async fn asked(source: FactSource, context: &Arc<CollectContext>) -> Fact<SourceFacts> {
+    let limit = source.limit();
+    match timeout(limit, facts::collect(source, context.clone())).await {
+        Ok(fact) => fact,
+        Err(_) => Err(MissingFact::TimedOut(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))),
+    }
+}
+
 /// Once for each run of the agent: a start is what it is.
 async fn unclean(context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
-    if let Ok(SourceFacts::Unclean(found)) = facts::collect(FactSource::Unclean, context).await {
+    if let Ok(SourceFacts::Unclean(found)) = asked(FactSource::Unclean, &context).await {
         // Later looks see the same: the reading is repeated so that the sensor isn't silent.
         while orders.send(AlarmOrder::UncleanStarts(found.at.clone())).is_ok() {
             sleep(Duration::from_secs(3600)).await;
@@ -169,7 +191,7 @@ async fn gateway(every: Duration, context: Arc<CollectContext>, orders: Sender<A
 /// Asks each name server. Without a way to the network nothing is said: that is not theirs.
 async fn name_servers(every: Duration, context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
     loop {
-        if let Ok(gathered) = facts::collect(FactSource::Dns, context.clone()).await
+        if let Ok(gathered) = asked(FactSource::Dns, &context).await
             && orders.send(AlarmOrder::Readings(readings::readings(&gathered))).is_err()
         {
             return;
@@ -191,10 +213,13 @@ async fn units(context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
 }
 
 async fn follow_units(context: &CollectContext, orders: &Sender<AlarmOrder>) -> Fact<()> {
-    let mut watch = UnitWatch::start(context).await?;
+    let start = context.hangs.within(SYSTEMD, BUS_PATIENCE, |_asked| UnitWatch::start(context));
+    let mut watch = start.await.map_err(|why| why.about(SYSTEMD))??;
     let mut restarts: BTreeMap<String, u32> = BTreeMap::new();
     loop {
-        let failed = watch.failed().await?.into_iter().map(|name| (name, 1.0)).collect();
+        let failed = context.hangs.within(SYSTEMD, BUS_PATIENCE, |_asked| watch.failed()).await;
+        let failed = failed.map_err(|why| why.about(SYSTEMD))??;
+        let failed = failed.into_iter().map(|name| (name, 1.0)).collect();
         let mut told = vec![
             SensorReading { sensor: "service.failed".to_owned(), values: failed },
             SensorReading { sensor: "service.restarts".to_owned(), values: counts(&restarts) },

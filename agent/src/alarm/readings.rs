@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use nearhand_rules::SensorReading;
 
 use nearhand_diagnostics::facts::SourceFacts;
+use nearhand_diagnostics::facts::hang::SilentThing;
 use nearhand_diagnostics::facts::load::{MemoryGroup, MemoryUse, SystemActivity};
 use nearhand_diagnostics::facts::network::DnsServer;
-use nearhand_diagnostics::facts::storage::{MountedFileSystem, SmartDisk};
+use nearhand_diagnostics::facts::storage::{MountedFileSystem, SmartDisk, WriteState};
+use nearhand_diagnostics::{disk_is_failing, filled_percent};
 
 #[expect(clippy::cast_precision_loss, reason = "percentages and counts need no more than 52 bits")]
 fn number(value: u64) -> f64 {
@@ -72,7 +74,7 @@ pub(crate) fn readings(gathered: &SourceFacts) -> Vec<SensorReading> {
             let margins = found.iter().filter_map(|s| Some((s.name.clone(), s.critical? - s.celsius)));
             vec![of("temperature.margin", margins.collect())]
         }
-        SourceFacts::Smart(found) => smart(found),
+        SourceFacts::Smart(found) => smart(&found.disks),
         SourceFacts::Upkeep(found) => vec![SensorReading::one("updates.reboot", truth(found.reboot_asked))],
         SourceFacts::Firewall(found) => {
             let off = found.switched_off.iter().filter(|_| found.active.is_empty());
@@ -101,7 +103,14 @@ fn memory(memory: &MemoryUse) -> Vec<SensorReading> {
     told.into_iter().flatten().collect()
 }
 
-/// Full is when users can write no more: what is kept for root counts neither as free nor as room.
+/// What doesn't answer, and for how long.
+pub(crate) fn silence(silent: &[SilentThing]) -> SensorReading {
+    let seconds = |one: &SilentThing| (one.thing.clone(), one.silent_for.as_secs_f64());
+    of("io.silent", silent.iter().map(seconds).collect())
+}
+
+/// Full is when users can write no more: what is kept for root counts neither as free nor as room. Nothing is told of one
+/// that doesn't answer, but for whether the kernel still writes to it, which it says without asking the disk.
 fn mounts(mounts: &[MountedFileSystem]) -> Vec<SensorReading> {
     // One mount may lie over another; the path leads to the upper one, and both tell the same.
     let mut seen = BTreeSet::new();
@@ -109,17 +118,16 @@ fn mounts(mounts: &[MountedFileSystem]) -> Vec<SensorReading> {
         |mount: &&MountedFileSystem| mount.target.starts_with("/sys/") || mount.target.starts_with("/proc/");
     let mounts: Vec<&MountedFileSystem> =
         mounts.iter().filter(|mount| !kernels(mount) && seen.insert(mount.target.as_str())).collect();
-    let writable = || mounts.iter().filter(|mount| !mount.read_only);
-    let used = writable()
-        .filter_map(|m| Some((m.target.clone(), share(m.used, m.used.saturating_add(m.available))?)));
+    let writable = || mounts.iter().filter(|m| m.writing == WriteState::Writable && m.silent.is_none());
+    let used = writable().filter(|m| m.used.saturating_add(m.available) > 0);
+    let used = used.map(|m| (m.target.clone(), filled_percent(m)));
     let free = writable().map(|m| (m.target.clone(), number(m.available)));
     let inodes = writable()
         .filter_map(|m| Some((m.target.clone(), share(m.inodes.saturating_sub(m.inodes_free), m.inodes)?)));
-    // One in memory is read-only because somebody wants it so.
     let broken = mounts
         .iter()
-        .filter(|m| !m.read_only_meant && m.kind != "tmpfs")
-        .map(|m| (m.target.clone(), truth(m.read_only)));
+        .filter(|m| m.writing != WriteState::ReadOnlyMeant)
+        .map(|m| (m.target.clone(), truth(matches!(m.writing, WriteState::StoppedByErrors(_)))));
     vec![
         of("disk.used", used.collect()),
         of("disk.free", free.collect()),
@@ -132,8 +140,12 @@ fn smart(disks: &[SmartDisk]) -> Vec<SensorReading> {
     let each = |value: fn(&SmartDisk) -> Option<f64>| -> Vec<(String, f64)> {
         disks.iter().filter_map(|disk| Some((disk.device.clone(), value(disk)?))).collect()
     };
+    let failing = |disk: &SmartDisk| {
+        let failing = disk_is_failing(disk);
+        (failing || disk.passed.is_some()).then_some(truth(failing))
+    };
     vec![
-        of("smart.failing", each(|disk| disk.passed.map(|passed| truth(!passed)))),
+        of("smart.failing", each(failing)),
         of("smart.reallocated", each(|disk| disk.reallocated.map(number))),
         of("smart.wear", each(|disk| disk.wear_percent.map(number))),
     ]
@@ -144,7 +156,7 @@ mod tests {
     use super::*;
     use nearhand_diagnostics::facts::hardware::TemperatureSensor;
     use nearhand_diagnostics::facts::security::FirewallState;
-    use nearhand_diagnostics::facts::storage::{MountedFileSystems, RaidArray};
+    use nearhand_diagnostics::facts::storage::{MountedFileSystems, RaidArray, SilentMount, SmartReports};
 
     fn value(readings: &[SensorReading], sensor: &str, instance: &str) -> Option<f64> {
         let reading = readings.iter().find(|reading| reading.sensor == sensor)?;
@@ -162,20 +174,57 @@ mod tests {
             inodes_free: 25,
             ..MountedFileSystem::default()
         };
-        let image = MountedFileSystem {
-            target: "/cd".into(),
-            read_only: true,
-            read_only_meant: true,
-            ..mount.clone()
+        let with =
+            |target: &str, writing| MountedFileSystem { target: target.into(), writing, ..mount.clone() };
+        let image = with("/cd", WriteState::ReadOnlyMeant);
+        let on_purpose = with("/snapshot", WriteState::ReadOnly);
+        let broken = with("/data", WriteState::StoppedByErrors("2 errors counted".into()));
+        let hung = MountedFileSystem {
+            target: "/hung".into(),
+            silent: Some(SilentMount { hangs: true, ..SilentMount::default() }),
+            ..MountedFileSystem::default()
         };
-        let broken = MountedFileSystem { target: "/data".into(), read_only: true, ..mount.clone() };
-        let found = MountedFileSystems { local: vec![mount, image, broken], ..MountedFileSystems::default() };
+        let local = vec![mount, image, on_purpose, broken, hung];
+        let found = MountedFileSystems { local, ..MountedFileSystems::default() };
         let told = readings(&SourceFacts::Mounts(Box::new(found)));
         assert!((value(&told, "disk.used", "/").unwrap() - 94.736).abs() < 0.01);
         assert_eq!(value(&told, "disk.inodes", "/"), Some(75.0));
         assert_eq!(value(&told, "disk.used", "/cd"), None);
         assert_eq!(value(&told, "disk.read-only", "/cd"), None);
         assert_eq!(value(&told, "disk.read-only", "/data"), Some(1.0));
+        assert_eq!(value(&told, "disk.read-only", "/snapshot"), Some(0.0));
+        assert_eq!([value(&told, "disk.used", "/hung"), value(&told, "disk.free", "/hung")], [None, None]);
+        assert_eq!(
+            value(&told, "disk.read-only", "/hung"),
+            Some(0.0),
+            "the kernel says so without asking it"
+        );
+    }
+
+    #[test]
+    fn disks_of_all_kinds_tell_the_same_three_sensors() {
+        let sas = SmartDisk {
+            device: "/dev/sda".into(),
+            passed: Some(true),
+            reallocated: Some(9),
+            uncorrectable: Some(8),
+            ..SmartDisk::default()
+        };
+        let hot = SmartDisk {
+            device: "/dev/nvme0n1".into(),
+            passed: Some(true),
+            warnings: vec!["temperature outside of the limits".into()],
+            wear_percent: Some(94),
+            ..SmartDisk::default()
+        };
+        let asleep = SmartDisk { device: "/dev/sdb".into(), sleeps: true, ..SmartDisk::default() };
+        let disks = vec![sas, hot, asleep];
+        let told = readings(&SourceFacts::Smart(Box::new(SmartReports { disks, left_out: 0 })));
+        assert_eq!(value(&told, "smart.failing", "/dev/sda"), Some(1.0));
+        assert_eq!(value(&told, "smart.reallocated", "/dev/sda"), Some(9.0));
+        assert_eq!(value(&told, "smart.failing", "/dev/nvme0n1"), Some(0.0), "heat goes by");
+        assert_eq!(value(&told, "smart.wear", "/dev/nvme0n1"), Some(94.0));
+        assert_eq!(value(&told, "smart.failing", "/dev/sdb"), None);
     }
 
     #[test]

@@ -1,7 +1,11 @@
-//! Reads what is due, on the alarms' own thread: files of the kernel and of the machine, nothing that waits for the
-//! network or another program.
+//! Reads what is due for the alarms' own thread: files of the kernel and of the machine.
+//!
+//! The thread itself reads only what the kernel has in memory. Everything else (file systems, files on them, devices) may
+//! hang, and is asked through [`HangGuard`]: the thread waits a moment and goes on without it. What hangs is a reading of
+//! its own; of what it would have told there is none, so alarms about it become unknown.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nearhand_rules::{EngineTime, RuleSet, SensorReading};
@@ -9,15 +13,22 @@ use x509_parser::pem::Pem;
 
 use super::readings;
 use super::tail::LogTail;
+use super::write_history;
 use crate::platform;
 use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
 use nearhand_diagnostics::facts::child::SystemPrograms;
+use nearhand_diagnostics::facts::hang::{HangGuard, SilentThing, Unanswered};
 use nearhand_diagnostics::facts::probe::ProbeTargets;
 use nearhand_diagnostics::facts::root::SystemRoot;
-use nearhand_diagnostics::facts::{self, CollectContext, CpuMeter, FactSource, SourceFacts};
+use nearhand_diagnostics::facts::{self, CollectContext, CpuMeter, Fact, FactSource, SourceFacts};
 
 /// Most of a certificate file that is read, in bytes.
 const CERTIFICATE_LIMIT: u64 = 1024 * 1024;
+
+/// How long the thread waits for what may hang.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often file systems of networks are asked whether they answer, in milliseconds.
+const REMOTE_EVERY: u64 = 60_000;
 
 /// What was told of things that happen, so that each is told once: kept with the alarms.
 pub(crate) type AlarmNotes = BTreeMap<String, Vec<u8>>;
@@ -31,9 +42,20 @@ pub(crate) struct AlarmSampler {
     pub(crate) schedule: ProbeSchedule,
     certificates: Vec<String>,
     backups: Vec<String>,
-    tails: Vec<LogTail>,
+    tails: Vec<SharedTail>,
+    /// When file systems of networks were asked last.
+    remote_at: Option<u64>,
     /// Whether this machine is one whose clock may be kept from outside.
     guest: bool,
+}
+
+/// A log file, which a worker may stand with.
+struct SharedTail {
+    /// The rule's name.
+    rule: String,
+    /// What hangs if the worker stands: the file, for this rule.
+    thing: String,
+    tail: Arc<Mutex<LogTail>>,
 }
 
 /// What collectors may use, on this machine.
@@ -44,6 +66,7 @@ pub(crate) fn context(now: EngineTime) -> CollectContext {
         targets: ProbeTargets::default(),
         patience: Duration::from_secs(2),
         now: now.wall,
+        hangs: HangGuard::of_process(),
     }
 }
 
@@ -51,14 +74,22 @@ impl AlarmSampler {
     /// For these rules.
     pub(crate) fn new(set: &RuleSet, now: EngineTime, notes: &AlarmNotes) -> Self {
         let context = context(now);
-        let guest = match facts::glance(FactSource::TimeSync, &context) {
+        let guest = match glance(FactSource::TimeSync, &context) {
             Ok(SourceFacts::TimeSync(sync)) => sync.guest && sync.service.is_none(),
             _ => false,
         };
-        let mut tails = LogTail::of(&set.rules);
-        for tail in &mut tails {
-            tail.begin(notes.get(&format!("tail.{}", tail.rule)).map(Vec::as_slice));
-        }
+        let shared = |mut tail: LogTail| {
+            let (rule, thing) = (tail.rule.clone(), format!("{} (rule {})", tail.path(), tail.rule));
+            tail.resume_at(notes.get(&format!("tail.{}", tail.rule)).map(Vec::as_slice));
+            SharedTail { rule, thing, tail: Arc::new(Mutex::new(tail)) }
+        };
+        let tails: Vec<SharedTail> = LogTail::of(&set.rules).into_iter().map(shared).collect();
+        let begin = |one: &SharedTail| {
+            let tail = one.tail.clone();
+            (one.thing.clone(), move || locked(&tail).begin())
+        };
+        // A file that hangs begins when it answers.
+        let _begun = context.hangs.ask_each(PATIENCE, tails.iter().map(begin).collect());
         Self {
             context,
             processors: CpuMeter::default(),
@@ -67,6 +98,7 @@ impl AlarmSampler {
             certificates: set.certificates.clone(),
             backups: set.backups.clone(),
             tails,
+            remote_at: None,
             guest,
         }
     }
@@ -83,7 +115,8 @@ impl AlarmSampler {
             AlarmProbe::Activity => self.activity(now),
             AlarmProbe::Memory => self.glance(FactSource::Memory),
             AlarmProbe::Pressure => self.glance(FactSource::Pressure),
-            AlarmProbe::Mounts => self.glance(FactSource::Mounts),
+            AlarmProbe::Mounts => self.mounts(now, notes),
+            AlarmProbe::Answers => self.answers(now),
             AlarmProbe::Raid => self.glance(FactSource::Raid),
             AlarmProbe::Ecc => self.glance(FactSource::Ecc),
             AlarmProbe::Sensors => self.glance(FactSource::Sensors),
@@ -98,13 +131,34 @@ impl AlarmSampler {
     }
 
     fn glance(&self, source: FactSource) -> Vec<SensorReading> {
-        match facts::glance(source, &self.context) {
+        match glance(source, &self.context) {
             Ok(gathered) => readings::readings(&gathered),
             Err(why) => {
                 tracing::debug!(?source, %why, "nothing is known");
                 Vec::new()
             }
         }
+    }
+
+    fn mounts(&self, now: EngineTime, notes: &mut AlarmNotes) -> Vec<SensorReading> {
+        match facts::glance(FactSource::Mounts, &self.context) {
+            Ok(SourceFacts::Mounts(mut mounts)) => {
+                write_history::mark_stopped(&mut mounts, now.boot, notes);
+                readings::readings(&SourceFacts::Mounts(mounts))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What doesn't answer. Everything else is asked for its own sake; file systems of networks for this alone.
+    fn answers(&mut self, now: EngineTime) -> Vec<SensorReading> {
+        if self.remote_at.is_none_or(|at| now.monotonic.saturating_sub(at) >= REMOTE_EVERY) {
+            self.remote_at = Some(now.monotonic);
+            if let Err(why) = facts::ask_remote_mounts(&self.context) {
+                tracing::debug!(%why, "file systems of networks can't be asked");
+            }
+        }
+        vec![readings::silence(&self.context.hangs.silent())]
     }
 
     fn activity(&mut self, now: EngineTime) -> Vec<SensorReading> {
@@ -117,7 +171,7 @@ impl AlarmSampler {
     }
 
     fn crashes(&self, now: EngineTime, notes: &mut AlarmNotes) -> Vec<SensorReading> {
-        let Ok(SourceFacts::Crashes(crashes)) = facts::glance(FactSource::Crashes, &self.context) else {
+        let Ok(SourceFacts::Crashes(crashes)) = glance(FactSource::Crashes, &self.context) else {
             return Vec::new();
         };
         let count = untold("crash.told", crashes.iter().map(|crash| crash.at), now, notes);
@@ -135,12 +189,26 @@ impl AlarmSampler {
         offset.into_iter().chain(kept).collect()
     }
 
+    /// Asks the watched files side by side. `None` for one that doesn't answer.
+    fn of_files<T: Send + 'static>(
+        &self,
+        paths: &[String],
+        read: fn(&SystemRoot, &str) -> T,
+    ) -> Vec<(String, Option<T>)> {
+        let question = |path: &String| {
+            let (root, path) = (self.context.root.clone(), path.clone());
+            (path.clone(), move || read(&root, &path))
+        };
+        let answers = self.context.hangs.ask_each(PATIENCE, paths.iter().map(question).collect());
+        paths.iter().cloned().zip(answers.into_iter().map(Result::ok)).collect()
+    }
+
     fn certificates(&self, now: EngineTime) -> Vec<SensorReading> {
-        let values = self.certificates.iter().filter_map(|path| {
-            let bytes = self.context.root.bytes(path, CERTIFICATE_LIMIT);
+        let read = self.of_files(&self.certificates, |root, path| root.bytes(path, CERTIFICATE_LIMIT));
+        let values = read.into_iter().filter_map(|(path, bytes)| {
             let bytes =
-                bytes.inspect_err(|why| tracing::warn!(%why, "a watched certificate can't be read")).ok()?;
-            Some((path.clone(), seconds_left(&bytes, now)?))
+                bytes?.inspect_err(|why| tracing::warn!(%why, "a watched certificate can't be read")).ok()?;
+            Some((path, seconds_left(&bytes, now)?))
         });
         let values: Vec<_> = values.collect();
         if values.is_empty() {
@@ -149,31 +217,38 @@ impl AlarmSampler {
         vec![SensorReading { sensor: "certificate.left".to_owned(), values }]
     }
 
-    /// A backup that was never made is as old as 1970.
+    /// A backup that was never made is as old as 1970; of one whose disk hangs nothing is known.
     fn backups(&self, now: EngineTime) -> Vec<SensorReading> {
         if self.backups.is_empty() {
             return Vec::new();
         }
-        let age = |path: &String| {
-            let at = self.context.root.changed_at(path).unwrap_or(0);
+        let changed = self.of_files(&self.backups, |root, path| root.changed_at(path).unwrap_or(0));
+        let age = |(path, at): (String, Option<u64>)| {
             #[expect(clippy::cast_precision_loss, reason = "seconds fit")]
-            let age = (now.wall.0 / 1000).saturating_sub(at) as f64;
-            (path.clone(), age)
+            let age = (now.wall.0 / 1000).saturating_sub(at?) as f64;
+            Some((path, age))
         };
         vec![SensorReading {
             sensor: "backup.age".to_owned(),
-            values: self.backups.iter().map(age).collect(),
+            values: changed.into_iter().filter_map(age).collect(),
         }]
     }
 
     fn log_files(&mut self, notes: &mut AlarmNotes) -> Vec<SensorReading> {
+        let look = |one: &SharedTail| {
+            let tail = one.tail.clone();
+            (one.thing.clone(), move || locked(&tail).look())
+        };
+        let looked = self.context.hangs.ask_each(PATIENCE, self.tails.iter().map(look).collect());
         let mut values = Vec::new();
-        for tail in &mut self.tails {
-            let Some(count) = tail.look() else { continue };
+        for (one, looked) in self.tails.iter().zip(looked) {
+            // A worker that still stands with the file holds its lock.
+            let (Ok(()), Ok(mut tail)) = (looked, one.tail.try_lock()) else { continue };
+            let Some(count) = tail.take_found() else { continue };
             #[expect(clippy::cast_precision_loss, reason = "lines of a look fit")]
-            values.push((tail.rule.clone(), count as f64));
+            values.push((one.rule.clone(), count as f64));
             if let Some(place) = tail.place() {
-                notes.insert(format!("tail.{}", tail.rule), place.to_vec());
+                notes.insert(format!("tail.{}", one.rule), place.to_vec());
             }
         }
         if values.is_empty() {
@@ -181,6 +256,30 @@ impl AlarmSampler {
         }
         vec![SensorReading { sensor: "log.lines".to_owned(), values }]
     }
+
+    /// What doesn't answer now, in words.
+    pub(crate) fn silent(&self) -> Vec<String> {
+        let words = |one: SilentThing| {
+            let why = Unanswered::Silent(one.silent_for);
+            format!("{} {why}: what is known of it is old", one.thing)
+        };
+        self.context.hangs.silent().into_iter().map(words).collect()
+    }
+}
+
+fn locked(tail: &Mutex<LogTail>) -> std::sync::MutexGuard<'_, LogTail> {
+    tail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks a source of the kernel's own memory directly, and any other by a worker.
+fn glance(source: FactSource, context: &CollectContext) -> Fact<SourceFacts> {
+    if matches!(source, FactSource::Memory | FactSource::Pressure) {
+        return facts::glance(source, context);
+    }
+    let thing = format!("the source {source:?}");
+    let owned = context.clone();
+    let answer = context.hangs.ask(&thing, PATIENCE, move || facts::glance(source, &owned));
+    answer.unwrap_or_else(|why| Err(why.about(&thing)))
 }
 
 /// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the

@@ -26,6 +26,10 @@ pub(crate) struct LogTail {
     position: u64,
     /// A line whose end isn't written yet.
     begun: Vec<u8>,
+    /// Where an earlier run was: inode and position.
+    before: Option<(u64, u64)>,
+    /// Lines that fit and weren't taken yet; `None`: the file wasn't there.
+    found: Option<u64>,
 }
 
 impl LogTail {
@@ -41,6 +45,8 @@ impl LogTail {
                 open: None,
                 position: 0,
                 begun: Vec::new(),
+                before: None,
+                found: None,
             })
         };
         rules.iter().filter_map(about).collect()
@@ -56,12 +62,22 @@ impl LogTail {
         Some(bytes)
     }
 
-    /// Goes to the end of the file, or to the place where an earlier run was.
-    pub(crate) fn begin(&mut self, place: Option<&[u8]>) {
+    /// The file.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes the place where an earlier run was, for [`Self::begin`].
+    pub(crate) fn resume_at(&mut self, place: Option<&[u8]>) {
         let number = |range: core::ops::Range<usize>| {
             place.and_then(|p| p.get(range)?.try_into().ok()).map(u64::from_be_bytes)
         };
-        let before = number(0..8).zip(number(8..16));
+        self.before = number(0..8).zip(number(8..16));
+    }
+
+    /// Goes to the end of the file, or to the place where an earlier run was.
+    pub(crate) fn begin(&mut self) {
+        let before = self.before;
         if let Ok(Some((file, inode, length))) = regular(&self.path) {
             self.position = match before {
                 Some((same, at)) if same == inode && at <= length => at,
@@ -73,8 +89,19 @@ impl LogTail {
         }
     }
 
-    /// How many new lines fit. `None`: the file isn't there or can't be read.
-    pub(crate) fn look(&mut self) -> Option<u64> {
+    /// Counts new lines that fit, for [`Self::take_found`]: whoever asked for it may have stopped waiting.
+    pub(crate) fn look(&mut self) {
+        if let Some(count) = self.count() {
+            self.found = Some(self.found.unwrap_or(0).saturating_add(count));
+        }
+    }
+
+    /// How many lines fitted since the last call. `None`: the file isn't there or can't be read.
+    pub(crate) fn take_found(&mut self) -> Option<u64> {
+        self.found.take()
+    }
+
+    fn count(&mut self) -> Option<u64> {
         let mut count = 0;
         let now = regular(&self.path);
         if let Some((mut file, inode)) = self.open.take() {
@@ -154,6 +181,11 @@ mod tests {
         LogTail::of(&RuleSet::read(&text, DeviceProfile::Server).unwrap().rules).remove(0)
     }
 
+    fn look(tail: &mut LogTail) -> Option<u64> {
+        tail.look();
+        tail.take_found()
+    }
+
     fn append(path: &std::path::Path, text: &str) {
         OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
     }
@@ -164,24 +196,24 @@ mod tests {
         let path = dir.path().join("log");
         append(&path, "bad before we came\n");
         let mut tail = tail(&path);
-        tail.begin(None);
-        assert_eq!(tail.look(), Some(0));
+        tail.begin();
+        assert_eq!(look(&mut tail), Some(0));
         append(&path, "good\nbad 1\nba");
-        assert_eq!(tail.look(), Some(1));
+        assert_eq!(look(&mut tail), Some(1));
         append(&path, "d 2\n");
-        assert_eq!(tail.look(), Some(1));
+        assert_eq!(look(&mut tail), Some(1));
         append(&path, "bad 3\n");
         std::fs::rename(&path, dir.path().join("log.1")).unwrap();
         append(&path, "bad 4\nbad 5\n");
-        assert_eq!(tail.look(), Some(3), "the rest of the old file and the new one");
+        assert_eq!(look(&mut tail), Some(3), "the rest of the old file and the new one");
         File::create(&path).unwrap();
-        assert_eq!(tail.look(), Some(0));
+        assert_eq!(look(&mut tail), Some(0));
         append(&path, "bad 6\n");
-        assert_eq!(tail.look(), Some(1));
+        assert_eq!(look(&mut tail), Some(1));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(tail.look(), None);
+        assert_eq!(look(&mut tail), None);
         append(&path, "bad 7\n");
-        assert_eq!(tail.look(), Some(1));
+        assert_eq!(look(&mut tail), Some(1));
     }
 
     #[test]
@@ -190,32 +222,33 @@ mod tests {
         let path = dir.path().join("log");
         append(&path, "bad 0\n");
         let mut before = tail(&path);
-        before.begin(None);
+        before.begin();
         append(&path, "bad 1\nba");
-        assert_eq!(before.look(), Some(1));
+        assert_eq!(look(&mut before), Some(1));
         let place = before.place().unwrap();
         append(&path, "d 2\nbad 3\n");
         let mut after = tail(&path);
-        after.begin(Some(&place));
-        assert_eq!(after.look(), Some(2), "the line that was begun counts, too");
+        after.resume_at(Some(&place));
+        after.begin();
+        assert_eq!(look(&mut after), Some(2), "the line that was begun counts, too");
     }
 
     #[test]
     fn what_is_no_file_and_endless_lines_do_no_harm() {
         let dir = tempfile::tempdir().unwrap();
         let mut of_dir = tail(dir.path());
-        of_dir.begin(None);
-        assert_eq!(of_dir.look(), None);
+        of_dir.begin();
+        assert_eq!(look(&mut of_dir), None);
         let path = dir.path().join("long");
         append(&path, "");
         let mut tail = tail(&path);
-        tail.begin(None);
+        tail.begin();
         append(&path, &"x".repeat(3_000_000));
         for _ in 0..4 {
-            tail.look();
+            look(&mut tail);
         }
         assert_eq!(tail.begun.len(), LONGEST_LINE);
         append(&path, "bad\nbad\n");
-        assert_eq!(tail.look(), Some(1), "the end of the long line is not looked at");
+        assert_eq!(look(&mut tail), Some(1), "the end of the long line is not looked at");
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceReport};
 use nearhand_proto::id::StreamId;
+use nearhand_rules::rule::MAX_INSTANCES;
 use nearhand_rules::{Engine, EngineTime, RuleSet, SensorReading, StateRow};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -376,9 +377,10 @@ impl AlarmWorker {
     fn status(&self) -> AlarmStatus {
         let mut problems: Vec<String> =
             self.rules_problem.iter().chain(&self.spool_problem).cloned().collect();
-        if self.engine.left_out() > 0 {
-            problems.push("a rule has more than 64 instances: some are not watched".to_owned());
-        }
+        problems.extend(self.engine.left_out().into_iter().map(|(rule, count)| {
+            format!("the rule {rule} follows {MAX_INSTANCES} instances at most: {count} more are not watched")
+        }));
+        problems.extend(self.sampler.silent());
         AlarmStatus {
             standing: self.engine.alarms(false),
             waiting: self.spool.waiting(),

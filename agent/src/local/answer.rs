@@ -20,6 +20,7 @@ use nearhand_proto::text;
 use nearhand_report::model::{Finding, FindingStatus};
 
 use super::LocalService;
+use crate::alarm::AlarmsUnavailable;
 use crate::hub::{Hub, UntilInForce};
 use crate::{control, platform};
 use nearhand_desktop::windows;
@@ -33,13 +34,12 @@ const MAX_INSTANCE: usize = 64;
 const MAX_FIX: usize = 300;
 
 async fn alarms(service: &LocalService) -> LocalReply {
-    let off = || {
-        LocalReply::Refused(AgentNotice::Words(
-            "alarms are off: this device is not enrolled, or the log says why".to_owned(),
-        ))
+    let refused = |why: AlarmsUnavailable| LocalReply::Refused(AgentNotice::Words(why.to_string()));
+    let Some(alarms) = &service.alarms else { return refused(AlarmsUnavailable::Ended) };
+    let report = match alarms.status().await {
+        Ok(report) => report,
+        Err(why) => return refused(why),
     };
-    let Some(alarms) = &service.alarms else { return off() };
-    let Some(report) = alarms.status().await else { return off() };
     let mut standing = report.standing;
     // What is open comes first, the worst at the top.
     standing.sort_by_key(|one| std::cmp::Reverse(one.severity));

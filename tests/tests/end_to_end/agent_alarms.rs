@@ -12,6 +12,7 @@ use nearhand_proto::alarm::{
 };
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::disk::MountedDisk;
+use nearhand_tests::hanging_fs::HangingFileSystem;
 use nearhand_tests::hostile_relay::{AlarmIntake, HostileRelay, RelayBehaviour};
 use nearhand_tests::parties::TestAgent;
 use nearhand_tests::program::until;
@@ -247,5 +248,47 @@ fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Resul
     let raised = all.iter().find(|e| e.instance == instance).context("it was raised")?;
     assert_eq!(raised.runbook.as_deref(), Some("clear-caches"));
     assert!(raised.summary.contains("95"), "{}", raised.summary);
+    Ok(())
+}
+
+#[test]
+fn a_file_system_that_hangs_is_an_alarm_and_delays_no_other() -> Result<()> {
+    let bench = AlarmDevice::new("profile = \"none\"\n")?;
+    let place = bench.place()?;
+    let Some(hung) = HangingFileSystem::new(place.join("hung"))? else { return Ok(()) };
+    let log = place.join("app.log");
+    fs::write(&log, "")?;
+    bench.rules(&format!(
+        "profile = \"none\"\n[watch]\nbackups = [\"{}\"]\n[[rule]]\nname = \"old\"\nsensor = \"backup.age\"\nevery = \"1s\"\n\
+         raise = \"> 1h\"\n[[rule]]\nname = \"hangs\"\nsensor = \"io.silent\"\nevery = \"1s\"\nraise = \">= 2s\"\n[[rule]]\n\
+         name = \"app\"\nkind = \"log\"\nevery = \"1s\"\nfile = \"{}\"\nmatch = \"^FATAL\"\n",
+        hung.file().display(),
+        log.display()
+    ))?;
+    bench.agent.program.signal(Signal::HUP)?;
+    bench.until("its file is watched", |intake| raised(intake, "old") == 1)?;
+    hung.hang(true);
+    let of = |intake: &AlarmIntake, transition| {
+        let file = hung.file().display().to_string();
+        about(intake, "hangs").iter().any(|e| e.instance == file && e.transition == transition)
+    };
+    bench.until("that it hangs", |intake| of(intake, AlarmTransition::Raised))?;
+    fs::write(&log, "FATAL written meanwhile\n")?;
+    bench.until("an alarm about something else", |intake| raised(intake, "app") == 1)?;
+    let problems = bench.report()["problems"].to_string();
+    assert!(problems.contains(&format!("{} does not answer for", hung.file().display())), "{problems}");
+    let doctor = bench.agent.run(&["doctor", "--json"])?;
+    assert!([0, 10].contains(&doctor.code), "{}", doctor.text);
+    let report = doctor.json()?;
+    let findings = report["findings"].as_array().context("findings")?;
+    let statuses = |id: &str| -> Vec<&str> {
+        findings.iter().filter(|f| f["id"] == id).filter_map(|f| f["status"].as_str()).collect()
+    };
+    let named = findings.iter().find(|f| f["id"] == "disks.answers" && f["status"] == "fail");
+    let named = named.and_then(|f| f["instance"].as_str());
+    assert_eq!(named, Some(hung.at().to_str().context("a path")?), "{:?}", statuses("disks.answers"));
+    assert!(!statuses("disks.space").is_empty() && !statuses("disks.space").contains(&"skipped"), "{report:#}");
+    hung.hang(false);
+    bench.until("that it answers again", |intake| of(intake, AlarmTransition::Cleared))?;
     Ok(())
 }

@@ -50,6 +50,7 @@ pub struct FindingDraft {
     explanation: String,
     fix: String,
     runbook: Option<&'static str>,
+    reason: Option<String>,
 }
 
 impl FindingDraft {
@@ -62,7 +63,13 @@ impl FindingDraft {
             explanation: String::new(),
             fix: String::new(),
             runbook: None,
+            reason: None,
         }
+    }
+
+    /// One thing of several that was not checked, and why.
+    pub(super) fn skipped(title: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::new(FindingStatus::Skipped, title) }
     }
 
     pub(super) fn ok(title: impl Into<String>) -> Self {
@@ -143,7 +150,7 @@ impl FindingDraft {
             evidence: evidence.collect(),
             explanation: text::multi_line(explanation, TEXT_LIMIT),
             fix: text::multi_line(&self.fix, TEXT_LIMIT),
-            reason: None,
+            reason: self.reason.map(|reason| text::one_line(&reason, TEXT_LIMIT)),
             runbook: self.runbook.map(str::to_owned),
             article: None,
             ms,

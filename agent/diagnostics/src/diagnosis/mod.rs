@@ -17,6 +17,7 @@ mod release_table;
 mod security;
 mod services;
 mod show;
+mod smart;
 mod updates;
 
 use nearhand_proto::text;
@@ -26,9 +27,11 @@ use super::facts::{FactSource, MachineFacts, MissingFact};
 use check::{FindingDraft, TEXT_LIMIT};
 
 pub use check::DiagnosticCheck;
+pub use disks::filled_percent;
 pub(crate) use show::bytes;
+pub use smart::is_failing as disk_is_failing;
 
-/// Most findings of one check; the worst are kept.
+/// Most findings of one check; the worst are kept, and the last says how many there are besides.
 const FINDING_LIMIT: usize = 60;
 
 /// Every check, in the order of the report's areas.
@@ -36,6 +39,7 @@ pub fn checks() -> impl Iterator<Item = &'static DiagnosticCheck> {
     [
         hardware::CHECKS,
         disks::CHECKS,
+        smart::CHECKS,
         cpu::CHECKS,
         memory::CHECKS,
         network::links::CHECKS,
@@ -77,7 +81,10 @@ pub(crate) fn judge(check: &DiagnosticCheck, facts: &MachineFacts, ms: u64) -> V
         )];
     }
     drafts.sort_by(|a, b| (a.status, &a.instance).cmp(&(b.status, &b.instance)));
-    drafts.truncate(FINDING_LIMIT);
+    if drafts.len() > FINDING_LIMIT {
+        let more = drafts.split_off(FINDING_LIMIT - 1).len();
+        drafts.push(FindingDraft::info(format!("{more} more findings of this check are not shown")).on("…"));
+    }
     drafts.into_iter().map(|draft| draft.seal(check, ms)).collect()
 }
 

@@ -6,10 +6,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use super::hang::AskedThing;
 use super::{Fact, MissingFact};
 
 /// Where programs are looked for; `PATH` is not asked, because a user may have put anything there.
@@ -60,9 +62,20 @@ impl SystemPrograms {
 
     /// Runs a program to its end. There is no deadline here: drop the future, and the program ends too.
     pub async fn run(&self, name: &str, arguments: &[&str]) -> Fact<ProgramOutput> {
+        self.run_about(name, arguments, None).await
+    }
+
+    /// The same for a program that asks something that may hang. A program that stands in the kernel can't be ended: it
+    /// keeps `asked` until it is gone, so that no second one is started for the same thing.
+    pub async fn run_about(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        asked: Option<Arc<AskedThing>>,
+    ) -> Fact<ProgramOutput> {
         let mut text = Vec::new();
-        let output =
-            self.run_into(name, arguments, OUTPUT_LIMIT, |bytes| text.extend_from_slice(bytes)).await?;
+        let sink = |bytes: &[u8]| text.extend_from_slice(bytes);
+        let output = self.run_asking(name, arguments, OUTPUT_LIMIT, sink, asked).await?;
         Ok(ProgramOutput { text: String::from_utf8_lossy(&text).into_owned(), ..output })
     }
 
@@ -74,9 +87,21 @@ impl SystemPrograms {
         limit: u64,
         sink: impl FnMut(&[u8]),
     ) -> Fact<ProgramOutput> {
+        self.run_asking(name, arguments, limit, sink, None).await
+    }
+
+    async fn run_asking(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        limit: u64,
+        sink: impl FnMut(&[u8]),
+        asked: Option<Arc<AskedThing>>,
+    ) -> Fact<ProgramOutput> {
         let path = self.find(name)?;
-        let mut child = spawn(&path, arguments).map_err(|error| MissingFact::from_io(name, &error))?;
-        let _group = ProcessGroup::of(&child);
+        let child = spawn(&path, arguments).map_err(|error| MissingFact::from_io(name, &error))?;
+        let mut running = ChildToReap { group: ProcessGroup::of(&child), child: Some(child), asked };
+        let Some(child) = &mut running.child else { return Err(MissingFact::failed(name, "no output")) };
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(MissingFact::failed(name, "no output"));
         };
@@ -91,6 +116,32 @@ impl SystemPrograms {
             complaint: String::from_utf8_lossy(&complaint).lines().next().unwrap_or_default().to_owned(),
             cut,
         })
+    }
+}
+
+/// A child program that is ended when nobody waits for it any more.
+struct ChildToReap {
+    group: ProcessGroup,
+    child: Option<Child>,
+    /// What it asks.
+    asked: Option<Arc<AskedThing>>,
+}
+
+impl Drop for ChildToReap {
+    fn drop(&mut self) {
+        self.group.end();
+        let (Some(mut child), Some(asked)) = (self.child.take(), self.asked.take()) else { return };
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // Without a runtime the program ends, and nobody asks again.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // Only that it is gone matters.
+                let _ = child.wait().await;
+                drop(asked);
+            });
+        }
     }
 }
 
@@ -164,13 +215,19 @@ impl ProcessGroup {
     }
 }
 
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
+impl ProcessGroup {
+    fn end(&mut self) {
         #[cfg(unix)]
-        if let Some(group) = self.0 {
+        if let Some(group) = self.0.take() {
             // A group that has already gone answers with an error, and that is what was wanted.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

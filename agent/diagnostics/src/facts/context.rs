@@ -1,14 +1,14 @@
 //! What a collector works with: the files, programs and targets of its run, and a thread for reading.
 
-use core::future::Future;
 use core::time::Duration;
 
 use nearhand_proto::time::UnixMillis;
 
 use super::child::SystemPrograms;
+use super::hang::HangGuard;
 use super::probe::ProbeTargets;
 use super::root::SystemRoot;
-use super::{Fact, MissingFact};
+use super::{Fact, FactSource};
 
 /// What a collector may use. One for a run, shared by all its collectors.
 #[derive(Clone, Debug)]
@@ -23,12 +23,17 @@ pub struct CollectContext {
     pub patience: Duration,
     /// When the run began.
     pub now: UnixMillis,
+    /// Asks what may hang.
+    pub hangs: HangGuard,
 }
 
-/// Runs a blocking reader on the threads meant for it.
-pub fn blocking<T: Send + 'static>(
+/// Runs a source's blocking reader on a thread that may be given up. Not on the runtime's own threads: a reader that hangs
+/// would keep one of them for ever, at each run another.
+pub async fn blocking<T: Send + 'static>(
+    context: &CollectContext,
+    source: FactSource,
     read: impl FnOnce() -> Fact<T> + Send + 'static,
-) -> impl Future<Output = Fact<T>> {
-    let task = tokio::task::spawn_blocking(read);
-    async move { task.await.unwrap_or_else(|error| Err(MissingFact::failed("collector", error))) }
+) -> Fact<T> {
+    let thing = format!("the source {source:?}");
+    context.hangs.ask_in_task(&thing, read).await.unwrap_or_else(|why| Err(why.about(&thing)))
 }

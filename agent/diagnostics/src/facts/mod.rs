@@ -8,6 +8,7 @@
 
 pub mod child;
 mod context;
+pub mod hang;
 pub mod hardware;
 pub mod journal;
 #[cfg(target_os = "linux")]
@@ -79,7 +80,7 @@ pub fn glance(source: FactSource, context: &CollectContext) -> Fact<SourceFacts>
 }
 
 #[cfg(target_os = "linux")]
-pub use linux::{CpuMeter, UnitChange, UnitWatch, shutting_down_to};
+pub use linux::{CpuMeter, UnitChange, UnitWatch, ask_remote_mounts, shutting_down_to};
 
 /// What names this machine and its people, for taking it out of a report. Reads files: not for a runtime's own
 /// thread.

@@ -39,7 +39,7 @@ fn wanted() -> ProcessRefreshKind {
 
 /// Watches the running programs for [`WATCH`].
 async fn processes(context: &Arc<CollectContext>) -> Fact<ProcessList> {
-    let mut system = blocking(|| {
+    let mut system = blocking(context, FactSource::Processes, || {
         let mut system = System::new().map_err(|error| MissingFact::failed("sysinfo", error))?;
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted());
@@ -47,10 +47,10 @@ async fn processes(context: &Arc<CollectContext>) -> Fact<ProcessList> {
     })
     .await?;
     tokio::time::sleep(WATCH).await;
-    let context = Arc::clone(context);
-    blocking(move || {
+    let root = context.root.clone();
+    blocking(context, FactSource::Processes, move || {
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted());
-        Ok(summary(&system, context.root.number("/proc/sys/kernel/pid_max")))
+        Ok(summary(&system, root.number("/proc/sys/kernel/pid_max")))
     })
     .await
 }
@@ -115,7 +115,7 @@ mod elsewhere {
 
     use crate::facts::hardware::{HardwareModel, OsRelease};
     use crate::facts::load::MemoryUse;
-    use crate::facts::storage::{MountedFileSystem, MountedFileSystems};
+    use crate::facts::storage::{MountedFileSystem, MountedFileSystems, WriteState};
     use crate::facts::{CollectContext, Fact, FactSource, MissingFact, SourceFacts, blocking, probe};
 
     pub(super) async fn collect(
@@ -123,10 +123,18 @@ mod elsewhere {
         context: &Arc<CollectContext>,
     ) -> Option<Fact<SourceFacts>> {
         Some(match source {
-            FactSource::Machine => blocking(machine).await.map(Box::new).map(SourceFacts::Machine),
-            FactSource::Release => blocking(release).await.map(Box::new).map(SourceFacts::Release),
-            FactSource::Memory => blocking(memory).await.map(Box::new).map(SourceFacts::Memory),
-            FactSource::Mounts => blocking(mounts).await.map(Box::new).map(SourceFacts::Mounts),
+            FactSource::Machine => {
+                blocking(context, source, machine).await.map(Box::new).map(SourceFacts::Machine)
+            }
+            FactSource::Release => {
+                blocking(context, source, release).await.map(Box::new).map(SourceFacts::Release)
+            }
+            FactSource::Memory => {
+                blocking(context, source, memory).await.map(Box::new).map(SourceFacts::Memory)
+            }
+            FactSource::Mounts => {
+                blocking(context, source, mounts).await.map(Box::new).map(SourceFacts::Mounts)
+            }
             FactSource::Echo | FactSource::Portal | FactSource::Tls | FactSource::Udp | FactSource::Clock => {
                 probe::collect(source, context).await
             }
@@ -181,8 +189,11 @@ mod elsewhere {
             target: disk.mount_point().to_string_lossy().into_owned(),
             device: disk.name().to_string_lossy().into_owned(),
             kind: disk.file_system().to_string_lossy().into_owned(),
-            read_only: disk.is_read_only(),
-            read_only_meant: disk.is_removable(),
+            writing: match (disk.is_read_only(), disk.is_removable()) {
+                (false, _) => WriteState::Writable,
+                (true, true) => WriteState::ReadOnlyMeant,
+                (true, false) => WriteState::ReadOnly,
+            },
             size: disk.total_space(),
             available: disk.available_space(),
             used: disk.total_space().saturating_sub(disk.available_space()),

@@ -88,6 +88,15 @@ impl SystemRoot {
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
+    /// The absolute path below this root that `place` stands for; `place` itself where it is elsewhere.
+    pub fn path_in_it(&self, place: &Path) -> String {
+        let base = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
+        match place.strip_prefix(&base) {
+            Ok(rest) => format!("/{}", rest.display()),
+            Err(_) => place.display().to_string(),
+        }
+    }
+
     /// Seconds since 1970 of the last change of `path`.
     pub fn changed_at(&self, path: &str) -> Option<u64> {
         let changed = fs::metadata(self.place(path)).ok()?.modified().ok()?;

@@ -70,7 +70,7 @@ sources! {
     /// Mounted file systems.
     mounts: Mounts(storage::MountedFileSystems);
     /// The disks' own health reports.
-    smart: Smart(Vec<storage::SmartDisk>);
+    smart: Smart(storage::SmartReports);
     /// Software RAID arrays.
     raid: Raid(Vec<storage::RaidArray>);
     /// Errors the file systems and disks counted.

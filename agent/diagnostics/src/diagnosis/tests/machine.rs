@@ -8,7 +8,10 @@ use crate::facts::load::{
     CpuQuota, CpuThrottling, DiskUse, EccController, MemoryGroup, MemoryUse, PressureStalls, StallShare,
     SystemActivity,
 };
-use crate::facts::storage::{ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk};
+use crate::facts::storage::{
+    BtrfsAllocation, ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, RemoteFileSystem,
+    SilentMount, SmartDisk, SmartProblem, SmartReports, WriteState,
+};
 
 #[test]
 fn firmware_is_old_from_five_years_on_metal() {
@@ -128,13 +131,14 @@ fn space_and_inodes_run_out() {
 
 #[test]
 fn mounts_are_writable_and_there() {
-    let of = |read_only, read_only_meant| {
+    let of = |writing: WriteState| {
         worst("disks.read_only", |f| {
-            f.mounts =
-                Ok(mounted(MountedFileSystem { read_only, read_only_meant, ..MountedFileSystem::default() }));
+            f.mounts = Ok(mounted(MountedFileSystem { writing, ..MountedFileSystem::default() }));
         })
     };
-    assert_eq!([of(false, false), of(true, true), of(true, false)], [Good, Good, Fail]);
+    assert_eq!([of(WriteState::Writable), of(WriteState::ReadOnlyMeant)], [Good, Good]);
+    assert_eq!(of(WriteState::ReadOnly), Info, "on purpose, as far as anybody can tell");
+    assert_eq!(of(WriteState::StoppedByErrors("emergency_ro".into())), Fail);
     let absent = |absent: Vec<String>| {
         worst("disks.mounts", |f| {
             f.mounts = Ok(MountedFileSystems { absent, ..MountedFileSystems::default() });
@@ -145,7 +149,9 @@ fn mounts_are_writable_and_there() {
 
 #[test]
 fn disks_report_their_health() {
-    let of = |disk: SmartDisk| worst("disks.smart", |f| f.smart = Ok(vec![disk]));
+    let of = |disk: SmartDisk| {
+        worst("disks.smart", |f| f.smart = Ok(SmartReports { disks: vec![disk], left_out: 0 }))
+    };
     let healthy = SmartDisk { passed: Some(true), ..SmartDisk::default() };
     assert_eq!(of(healthy.clone()), Good);
     assert_eq!(of(SmartDisk { passed: Some(false), ..SmartDisk::default() }), Fail);
@@ -154,8 +160,83 @@ fn disks_report_their_health() {
     assert_eq!(of(SmartDisk { reallocated: Some(1), ..healthy.clone() }), Warn);
     assert_eq!(of(SmartDisk { wear_percent: Some(89), ..healthy.clone() }), Good);
     assert_eq!(of(SmartDisk { wear_percent: Some(90), ..healthy.clone() }), Warn);
-    assert_eq!(of(SmartDisk { celsius: Some(61), ..healthy }), Warn);
-    assert_eq!(of(SmartDisk { problem: Some("USB bridge".into()), ..SmartDisk::default() }), Info);
+    assert_eq!(of(SmartDisk { spare_percent: Some((9, 10)), ..healthy.clone() }), Warn);
+    assert_eq!(of(SmartDisk { celsius: Some(61), ..healthy.clone() }), Warn);
+    let nvme =
+        |celsius| SmartDisk { device: "/dev/nvme0n1".into(), celsius: Some(celsius), ..healthy.clone() };
+    assert_eq!([of(nvme(70)), of(nvme(76))], [Good, Warn]);
+    let warns = |words: &str| SmartDisk { warnings: vec![words.into()], ..healthy.clone() };
+    assert_eq!([of(warns("temperature outside of the limits")), of(warns("read-only"))], [Warn, Fail]);
+    let asleep = SmartDisk { sleeps: true, ..SmartDisk::default() };
+    assert_eq!([of(asleep.clone()), of(SmartDisk { sleeps: true, ..healthy })], [Info, Good]);
+    let found = findings("disks.smart", |f| f.smart = Ok(SmartReports { disks: vec![asleep], left_out: 3 }));
+    assert!(found[0].fix.starts_with("Nothing") && !found[0].fix.contains("USB"));
+    assert!(found[1].status == Skipped && found[1].title.starts_with("3 disks"));
+    let problem = |problem| of(SmartDisk { problem: Some(problem), ..SmartDisk::default() });
+    assert_eq!(problem(SmartProblem::NoReport("USB bridge".into())), Info);
+    assert_eq!(problem(SmartProblem::Hangs("does not answer for 8.0 s".into())), Fail);
+    assert_eq!(problem(SmartProblem::NotAsked("was not asked".into())), Skipped);
+}
+
+#[test]
+fn a_file_system_that_hangs_is_named_and_the_others_are_judged() {
+    let silent =
+        SilentMount { why: "does not answer for 40 s".into(), hangs: true, below: Some("/net".into()) };
+    let full = MountedFileSystem {
+        target: "/data".into(),
+        size: 100,
+        used: 100,
+        inodes: 10,
+        inodes_free: 0,
+        ..MountedFileSystem::default()
+    };
+    let hung = MountedFileSystem {
+        target: "/mnt/x".into(),
+        silent: Some(silent.clone()),
+        ..MountedFileSystem::default()
+    };
+    let share = RemoteFileSystem { target: "/net".into(), kind: "nfs4".into(), silent: Some(silent) };
+    let mounts = MountedFileSystems {
+        local: vec![full, hung],
+        remote: vec![share],
+        left_out: 2,
+        ..Default::default()
+    };
+    let of = |id| findings(id, |f| f.mounts = Ok(mounts.clone()));
+    for id in ["disks.space", "disks.inodes"] {
+        let found = of(id);
+        let seen: Vec<(&str, _)> = found.iter().map(|f| (f.instance.as_str(), f.status)).collect();
+        assert_eq!(seen, [("/data", Fail), ("", Skipped), ("/mnt/x", Skipped)], "{id}");
+        assert_eq!(found[2].reason.as_deref(), Some("does not answer for 40 s; it lies below /net"));
+        assert!(found[1].title.starts_with("2 file systems"));
+    }
+    for id in ["disks.read_only", "disks.mounts"] {
+        let found = of(id);
+        assert_eq!(found[0].status, Good, "{id}");
+        assert!(found[0].evidence.iter().any(|fact| fact.value.contains("/mnt/x")), "{id}");
+    }
+    let found = of("disks.answers");
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|f| f.status == Fail && f.title.ends_with("does not answer for 40 s")));
+}
+
+#[test]
+fn btrfs_is_full_with_space_left_when_its_metadata_is() {
+    let of = |unallocated, metadata_used| {
+        worst("disks.space", |f| {
+            let btrfs = BtrfsAllocation { unallocated, metadata: 1_000, metadata_used, metadata_copies: 2 };
+            f.mounts = Ok(mounted(MountedFileSystem {
+                kind: "btrfs".into(),
+                size: 100_000_000_000,
+                used: 50_000_000_000,
+                available: 50_000_000_000,
+                btrfs: Some(btrfs),
+                ..MountedFileSystem::default()
+            }));
+        })
+    };
+    assert_eq!([of(3 << 30, 1_000), of(0, 899)], [Good, Good]);
+    assert_eq!([of(1 << 30, 900), of(0, 980)], [Warn, Fail]);
 }
 
 #[test]

@@ -19,7 +19,9 @@ use crate::facts::security::{
     SshdSettings,
 };
 use crate::facts::service::{AutostartPrograms, BootTimes, FailedUnit, RestartingService, UnitStates};
-use crate::facts::storage::{ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk};
+use crate::facts::storage::{
+    ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk, SmartReports, WriteState,
+};
 use crate::facts::update::{AvailableUpdates, ClockOffset, InstalledPackages, TimeSync, UpkeepState};
 use crate::facts::{MachineFacts, MissingFact};
 use nearhand_proto::time::UnixMillis;
@@ -392,7 +394,7 @@ pub(super) fn everything() -> MachineFacts {
         used: 99,
         available: 1,
         inodes: 100,
-        read_only: true,
+        writing: WriteState::StoppedByErrors("2 errors counted".into()),
         ..MountedFileSystem::default()
     };
     facts.mounts = Ok(MountedFileSystems {
@@ -400,7 +402,10 @@ pub(super) fn everything() -> MachineFacts {
         absent: vec!["/backup".into()],
         ..MountedFileSystems::default()
     });
-    facts.smart = Ok(vec![SmartDisk { passed: Some(false), ..SmartDisk::default() }]);
+    facts.smart = Ok(SmartReports {
+        disks: vec![SmartDisk { passed: Some(false), ..SmartDisk::default() }],
+        left_out: 0,
+    });
     facts.raid = Ok(vec![RaidArray::default()]);
     facts.disk_errors = Ok(vec![ErrorCount { errors: 1, ..ErrorCount::default() }]);
     let disks = vec![DiskUse { busy_percent: 100.0, wait_ms: Some(99.0), ..DiskUse::default() }];

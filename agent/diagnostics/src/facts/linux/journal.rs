@@ -275,6 +275,7 @@ mod tests {
             targets: crate::facts::probe::ProbeTargets::default(),
             patience: core::time::Duration::from_secs(1),
             now: nearhand_proto::time::UnixMillis(0),
+            hangs: crate::facts::hang::HangGuard::default(),
         };
         let journal = errors(&Arc::new(context)).await.unwrap();
         assert_eq!(journal.programs.len(), 1);

@@ -8,7 +8,7 @@ use crate::facts::load::{
     CpuQuota, CpuThrottling, DiskUse, EccController, PressureStalls, StallShare, SystemActivity,
 };
 use crate::facts::root::SystemRoot;
-use crate::facts::{CollectContext, Fact, MissingFact, blocking};
+use crate::facts::{CollectContext, Fact, FactSource, MissingFact, blocking};
 
 use super::cgroup;
 
@@ -162,7 +162,10 @@ fn parse_stall(text: &str) -> StallShare {
 pub(super) async fn throttling(context: &Arc<CollectContext>) -> Fact<CpuThrottling> {
     let read = |context: &Arc<CollectContext>| {
         let context = Arc::clone(context);
-        blocking(move || throttle_counters(&context.root))
+        async move {
+            let root = context.root.clone();
+            blocking(&context, FactSource::Throttling, move || throttle_counters(&root)).await
+        }
     };
     let before = read(context).await?;
     tokio::time::sleep(WATCH).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::facts::root::SystemRoot;
 use crate::facts::update::{AvailableUpdates, InstalledPackages};
-use crate::facts::{CollectContext, Fact, MissingFact, blocking};
+use crate::facts::{CollectContext, Fact, FactSource, MissingFact, blocking};
 
 /// Most packages that the inventory keeps.
 const INVENTORY_LIMIT: usize = 5_000;
@@ -16,8 +16,10 @@ const STATUS_LIMIT: u64 = 32 * 1024 * 1024;
 pub(super) async fn packages(context: &Arc<CollectContext>) -> Fact<InstalledPackages> {
     if context.root.has("/var/lib/dpkg/status") {
         let root: SystemRoot = context.root.clone();
-        return blocking(move || Ok(parse_dpkg(&root.text_up_to("/var/lib/dpkg/status", STATUS_LIMIT)?)))
-            .await;
+        return blocking(context, FactSource::Packages, move || {
+            Ok(parse_dpkg(&root.text_up_to("/var/lib/dpkg/status", STATUS_LIMIT)?))
+        })
+        .await;
     }
     let no_database = |_| MissingFact::Absent("a package database (dpkg, rpm)".to_owned());
     context.programs.find("rpm").map_err(no_database)?;

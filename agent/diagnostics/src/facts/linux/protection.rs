@@ -195,6 +195,7 @@ mod tests {
             targets: crate::facts::probe::ProbeTargets::default(),
             patience: core::time::Duration::from_secs(1),
             now: nearhand_proto::time::UnixMillis(0),
+            hangs: crate::facts::hang::HangGuard::default(),
         };
         firewall(&Arc::new(context)).await.unwrap()
     }
