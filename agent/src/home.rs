@@ -68,6 +68,14 @@ pub(crate) enum AgentHomeError {
     /// A file holds something else.
     #[error("{0} is damaged: restore it from a backup, or enrol this device again")]
     Damaged(PathBuf),
+    /// Others can change it, and with it what the agent does.
+    #[error("{path} is not used: {why}")]
+    Exposed {
+        /// The file or directory concerned.
+        path: PathBuf,
+        /// Who can change what.
+        why: String,
+    },
     /// Not enrolled yet.
     #[error(
         "this device is not enrolled: run `nearhand-agent enrol STRING` with the string from your administrator"
@@ -83,6 +91,15 @@ pub(crate) enum AgentHomeError {
     },
 }
 
+/// Refuses what others can change.
+pub(crate) fn only_ours(path: &Path) -> Result<(), AgentHomeError> {
+    match crate::platform::changeable_by_others(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(why)) => Err(AgentHomeError::Exposed { path: path.to_owned(), why }),
+        Err(source) => Err(AgentHomeError::Io { path: path.to_owned(), source }),
+    }
+}
+
 /// The agent's directory.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentHome {
@@ -92,9 +109,11 @@ pub(crate) struct AgentHome {
 }
 
 impl AgentHome {
-    /// Opens the directory, made now if it isn't there.
+    /// Opens the directory, made now if it isn't there. One that others can change is refused: they could put keys and a
+    /// policy there.
     pub(crate) fn open(dir: PathBuf) -> Result<Self, AgentHomeError> {
         create_private_dir(&dir).map_err(|source| AgentHomeError::Io { path: dir.clone(), source })?;
+        only_ours(&dir)?;
         let is_default = dir == Self::default_dir();
         Ok(Self { dir, is_default })
     }
@@ -310,7 +329,10 @@ impl AgentHome {
                 let source = io::Error::new(io::ErrorKind::InvalidData, "larger than 64 KiB");
                 return Err(AgentHomeError::Io { path, source });
             }
-            _ => std::fs::read_to_string(&path),
+            _ => {
+                only_ours(&path)?;
+                std::fs::read_to_string(&path)
+            }
         };
         let text = text.map_err(|source| AgentHomeError::Io { path: path.clone(), source })?;
         OwnerPolicy::parse(&text).map_err(|source| AgentHomeError::Policy { path, source })
@@ -329,5 +351,28 @@ impl AgentHome {
         let path = self.at(name);
         let bytes = wire::encode(value).map_err(|_| AgentHomeError::Damaged(path.clone()))?;
         write_private(&path, &bytes).map_err(|source| AgentHomeError::Io { path, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_or_policy_that_others_can_change_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("home");
+        let home = AgentHome::open(place.clone()).unwrap();
+        fs::write(home.policy_file(), "").unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        mode(&home.policy_file(), 0o644);
+        assert!(home.policy().is_ok());
+        mode(&home.policy_file(), 0o666);
+        assert!(matches!(home.policy(), Err(AgentHomeError::Exposed { .. })));
+        mode(&place, 0o777);
+        assert!(matches!(AgentHome::open(place), Err(AgentHomeError::Exposed { .. })));
     }
 }

@@ -12,6 +12,7 @@
 //! services = ["app-*.service"]        # which restart-service may start again; without it all but the protected
 //! processes = ["chrome"]              # which tame-process may touch; without it none
 //! clear = ["/srv/cache"]              # what clear-caches clears, instead of the system's directories
+//! clear_age = "content"               # a copied file is as old as its content; without it, as old as the copy
 //! ```
 
 use std::path::{Component, Path};
@@ -56,6 +57,19 @@ pub struct RunbookRules {
     pub processes: Vec<String>,
     /// What is cleared instead of the system's directories.
     pub clear: Option<Vec<String>>,
+    /// What the age of a file that may be cleared is counted from.
+    pub clear_age: ClearAge,
+}
+
+/// What the age of a file that may be cleared is counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClearAge {
+    /// When it was last changed, used, or put there: a copy may keep the times of the original.
+    #[default]
+    File,
+    /// When its content was last changed or used.
+    Content,
 }
 
 impl Default for RunbookRules {
@@ -69,6 +83,7 @@ impl Default for RunbookRules {
             services: vec!["*".to_owned()],
             processes: Vec::new(),
             clear: None,
+            clear_age: ClearAge::File,
         }
     }
 }
@@ -87,6 +102,8 @@ struct RunbookSection {
     services: Option<Vec<String>>,
     processes: Option<Vec<String>>,
     clear: Option<Vec<String>>,
+    #[serde(default)]
+    clear_age: ClearAge,
 }
 
 impl TryFrom<RunbookSection> for RunbookRules {
@@ -126,6 +143,7 @@ impl TryFrom<RunbookSection> for RunbookRules {
             services,
             processes,
             clear: written.clear,
+            clear_age: written.clear_age,
         })
     }
 }

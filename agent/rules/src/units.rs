@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
+use nearhand_proto::duration::{self, DurationError};
+
 /// Longest length of time in a rule: a year.
 pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
-
-const LENGTHS: [(&str, f64); 6] =
-    [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
 const SIZES: [(&str, f64); 9] = [
     ("kB", 1e3),
@@ -30,10 +29,10 @@ pub(crate) fn split(text: &str) -> Option<(f64, &str)> {
     number.is_finite().then_some((number, unit.trim()))
 }
 
-/// Seconds of a length of time: `90s`, `15m`, `1.5 h`, `14d`.
+/// Seconds of a length of time in a condition, which may lie in the past: `90s`, `15m`, `-1d`.
 pub(crate) fn seconds(text: &str) -> Option<f64> {
-    let (number, unit) = split(text)?;
-    LENGTHS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| number * factor)
+    let (length, sign) = text.trim().strip_prefix('-').map_or((text.trim(), 1.0), |length| (length, -1.0));
+    duration::read(length).ok().map(|length| sign * length.as_secs_f64())
 }
 
 /// Bytes of a size: `5 GB`, `512 MiB`.
@@ -42,17 +41,14 @@ pub(crate) fn bytes(text: &str) -> Option<f64> {
     SIZES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| number * factor)
 }
 
-/// A length of time in a rule: more than nothing, at most [`LONGEST`]; `0s` is allowed and means at once.
+/// A length of time in a rule, at most [`LONGEST`]; `0s` means at once.
 ///
 /// # Errors
 /// What is wrong with it and what to write instead.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = seconds(text)
-        .filter(|s| *s >= 0.0)
-        .ok_or_else(|| format!("{text:?} is no length of time: write 90s, 15m, 8h or 14d"))?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(length) if length <= LONGEST => Ok(length),
-        _ => Err(format!("{text:?} is longer than a year: write at most 366d")),
+pub fn length(text: &str) -> Result<Duration, DurationError> {
+    match duration::read(text)? {
+        length if length <= LONGEST => Ok(length),
+        _ => Err(DurationError::Range { text: text.to_owned(), longest: LONGEST }),
     }
 }
 
@@ -96,11 +92,11 @@ mod tests {
 
     #[test]
     fn lengths_and_sizes_are_read_and_shown() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1.5 h"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("0s"), Ok(Duration::ZERO));
-        for bad in ["", "5", "5 weeks", "-1s", "1e9d", "999999d", "s"] {
-            assert!(duration(bad).is_err(), "{bad:?}");
+        assert_eq!(length("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(length("0s"), Ok(Duration::ZERO));
+        assert_eq!((seconds("500ms"), seconds("-1d"), seconds("8 h")), (Some(0.5), Some(-86_400.0), None));
+        for bad in ["", "5", "1.5h", "5 weeks", "-1s", "1e9d", "999999d", "s"] {
+            assert!(length(bad).is_err(), "{bad:?}");
         }
         assert_eq!(bytes("5 GB"), Some(5e9));
         assert_eq!(bytes("1KiB"), Some(1024.0));

@@ -43,7 +43,7 @@ fn each_mistake_has_its_line() {
             4,
             "of their own",
         ),
-        (rule(&format!("{disk}raise = \"> 9 %\"\nfor = \"5\"")), 5, "no length of time"),
+        (rule(&format!("{disk}raise = \"> 9 %\"\nfor = \"5\"")), 5, "is not a duration"),
         (rule(&format!("{disk}raise = \"> 9 %\"\naggregate = \"mean\"")), 1, "looks back"),
         (rule(&format!("{disk}raise = \"> 9 %\"\nwindow = \"5s\"\naggregate = \"max\"")), 5, "shorter"),
         (rule(&format!("{disk}raise = \"> 9 %\"\nevery = \"10ms\"")), 5, "from 1s"),

@@ -10,6 +10,7 @@
 mod clock;
 mod deliver;
 pub(crate) mod handle;
+mod notes;
 mod orders;
 mod probes;
 mod readings;
@@ -35,9 +36,10 @@ pub(crate) use clock::AlarmClocks;
 use handle::AlarmsHandle;
 pub(crate) use handle::AlarmsUnavailable;
 pub(crate) use nearhand_spool::SpoolError;
+pub(crate) use notes::AlarmNotes;
 pub(crate) use orders::AlarmOrder;
 pub(crate) use probes::{ProbePlan, run as run_probes};
-pub(crate) use sampler::{AlarmNotes, AlarmSampler};
+pub(crate) use sampler::AlarmSampler;
 use worker::{AlarmPaths, AlarmWorker};
 
 /// How long the thread may take to write everything at the end.

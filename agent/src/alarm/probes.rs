@@ -16,9 +16,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use super::notes::AlarmNotes;
 use super::orders::AlarmOrder;
 use super::readings;
-use super::sampler::{AlarmNotes, context};
+use super::sampler::context;
 use crate::alarm::clock::AlarmClocks;
 use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
 use nearhand_diagnostics::facts::journal::{JournalEntry, JournalLines};

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use nearhand_proto::alarm::DeviceProfile;
 use nearhand_rules::{RuleMistake, RuleSet, parse};
 
+use crate::platform;
+
 /// Why the rules can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RulesError {
@@ -49,6 +51,16 @@ impl FileStamp {
     pub(crate) fn of(path: &Path) -> Self {
         let meta = fs::metadata(path).ok();
         Self(meta.and_then(|meta| Some((meta.modified().ok()?, meta.len()))))
+    }
+}
+
+/// Reads the agent's own file, which nobody else may be able to change.
+pub(crate) fn load_own(path: &Path) -> Result<RuleSet, RulesError> {
+    let io = |source| RulesError::Io { path: path.to_owned(), source };
+    match platform::changeable_by_others(path) {
+        Ok(Some(why)) => Err(io(io::Error::new(io::ErrorKind::PermissionDenied, why))),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
+        _ => load(path),
     }
 }
 
@@ -95,5 +107,13 @@ mod tests {
         let error = load(&path).unwrap_err().to_string();
         assert!(error.contains("rules.toml, line 2: unknown field `colour`"), "{error}");
         assert!(matches!(load(dir.path()), Err(RulesError::Io { .. })));
+        fs::write(&path, "profile = \"server\"\n").unwrap();
+        let mode = |mode| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o600);
+        assert!(load_own(&path).is_ok());
+        mode(0o666);
+        let error = load_own(&path).unwrap_err().to_string();
+        assert!(error.contains("others can write"), "{error}");
+        assert!(load_own(&dir.path().join("missing.toml")).is_ok());
     }
 }

@@ -4,13 +4,13 @@
 //! hang, and is asked through [`HangGuard`]: the thread waits a moment and goes on without it. What hangs is a reading of
 //! its own; of what it would have told there is none, so alarms about it become unknown.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nearhand_rules::{EngineTime, RuleSet, SensorReading};
 use x509_parser::pem::Pem;
 
+use super::notes::{AlarmNotes, untold};
 use super::readings;
 use super::tail::LogTail;
 use super::write_history;
@@ -29,9 +29,6 @@ const CERTIFICATE_LIMIT: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often file systems of networks are asked whether they answer, in milliseconds.
 const REMOTE_EVERY: u64 = 60_000;
-
-/// What was told of things that happen, so that each is told once: kept with the alarms.
-pub(crate) type AlarmNotes = BTreeMap<String, Vec<u8>>;
 
 /// Reads the machine for a set of rules.
 pub(crate) struct AlarmSampler {
@@ -282,26 +279,6 @@ fn glance(source: FactSource, context: &CollectContext) -> Fact<SourceFacts> {
     answer.unwrap_or_else(|why| Err(why.about(&thing)))
 }
 
-/// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the
-/// past is past.
-pub(crate) fn untold(
-    key: &str,
-    at: impl Iterator<Item = u64>,
-    now: EngineTime,
-    notes: &mut AlarmNotes,
-) -> f64 {
-    let told = notes.get(key).and_then(|bytes| Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)));
-    let since = told.unwrap_or(now.wall.0 / 1000);
-    let new: Vec<u64> = at.filter(|at| *at > since).collect();
-    let last = new.iter().copied().max().unwrap_or(since);
-    if told != Some(last) {
-        notes.insert(key.to_owned(), last.to_be_bytes().to_vec());
-    }
-    #[expect(clippy::cast_precision_loss, reason = "few")]
-    let count = new.len() as f64;
-    count
-}
-
 /// Seconds until the first certificate of a file (PEM or DER) ends.
 fn seconds_left(bytes: &[u8], now: EngineTime) -> Option<f64> {
     let first = Pem::iter_from_buffer(bytes).flatten().find(|pem| pem.label == "CERTIFICATE");
@@ -322,15 +299,6 @@ mod tests {
 
     fn at(wall: u64) -> EngineTime {
         EngineTime { monotonic: wall, boot: [0; 16], wall: UnixMillis(wall), ahead_ms: Some(-2500) }
-    }
-
-    #[test]
-    fn what_happened_is_told_once_and_the_past_never() {
-        let mut notes = AlarmNotes::new();
-        assert_eq!(untold("k", [5, 90].into_iter(), at(100_000), &mut notes), 0.0);
-        assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(103_000), &mut notes), 2.0);
-        assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(104_000), &mut notes), 0.0);
-        assert_eq!(untold("k", [102, 103].into_iter(), at(105_000), &mut notes), 1.0);
     }
 
     #[test]

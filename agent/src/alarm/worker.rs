@@ -15,10 +15,11 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::AlarmClocks;
+use super::notes::{AlarmNotes, untold};
 use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus, RaisedAlarm};
 use super::probes::ProbePlan;
 use super::rules_file::{self, FileStamp};
-use super::sampler::{AlarmNotes, AlarmSampler, untold};
+use super::sampler::AlarmSampler;
 use nearhand_agent_core::schedule::AlarmProbe;
 use nearhand_spool::{Spool, SpoolError, SpoolOwner};
 
@@ -75,7 +76,7 @@ impl AlarmWorker {
         let now = clocks.now();
         let spool = Spool::open(&paths.dir, &paths.owner, StreamId::random(&mut OsRng), now.wall)?;
         let rules_seen = FileStamp::of(&paths.rules);
-        let (set, rules_problem) = match rules_file::load(&paths.rules) {
+        let (set, rules_problem) = match rules_file::load_own(&paths.rules) {
             Ok(set) => (set, None),
             Err(error) => {
                 tracing::error!(%error, "the rules that come with the program are in force");
@@ -343,7 +344,7 @@ impl AlarmWorker {
 
     fn reload(&mut self) {
         self.rules_seen = FileStamp::of(&self.paths.rules);
-        match rules_file::load(&self.paths.rules) {
+        match rules_file::load_own(&self.paths.rules) {
             Ok(set) => {
                 self.rules_problem = None;
                 if set == self.set {

@@ -5,7 +5,7 @@
 
 use nearhand_diagnostics::facts::storage::{MountedFileSystem, MountedFileSystems, WriteState};
 
-use super::sampler::AlarmNotes;
+use super::notes::AlarmNotes;
 
 /// The notes' keys begin with it; the mount point follows.
 const WRITABLE: &str = "writable.";

@@ -70,7 +70,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// How long: 90s, 10m, 24h
-    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = units::duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = units::length)]
     length: Duration,
     /// Whose sensors. Default: those of the agent's own rules
     #[arg(long, value_name = "FILE")]

@@ -1,7 +1,7 @@
 //! Durations as people write them on a command line or in a settings file: `90s`, `15m`, `48h`, `30d`. Pure.
 //!
-//! One grammar for all programs: a whole number and one of four units, without a space. How long something may last is
-//! for the caller to say.
+//! One grammar for all programs: a whole number and a unit (`ms`, `s`, `m`, `h`, `d`), without a space. How long something
+//! may last is for the caller to say.
 
 use core::time::Duration;
 
@@ -21,24 +21,32 @@ pub enum DurationError {
     },
 }
 
+/// Milliseconds of each unit. The longer name first: `ms` ends like `s`.
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Reads a duration, which may be nothing (`0s`) and of any length.
+///
+/// # Errors
+/// [`DurationError::Form`] if the text isn't a whole number with a unit.
+pub fn read(text: &str) -> Result<Duration, DurationError> {
+    let form = || DurationError::Form(text.to_owned());
+    let (number, unit) =
+        UNITS.iter().find_map(|(name, ms)| Some((text.strip_suffix(name)?, *ms))).ok_or_else(form)?;
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(form());
+    }
+    let number: u64 = number.parse().map_err(|_| form())?;
+    Ok(Duration::from_millis(number.saturating_mul(unit)))
+}
+
 /// Reads a duration of at least a second and at most `longest`.
 ///
 /// # Errors
-/// [`DurationError::Form`] if the text isn't a whole number with a unit; [`DurationError::Range`] if it is zero or over
-/// `longest`.
+/// [`DurationError::Form`] if the text isn't a whole number with a unit; [`DurationError::Range`] if it is less than a
+/// second or over `longest`.
 pub fn parse(text: &str, longest: Duration) -> Result<Duration, DurationError> {
-    let form = || DurationError::Form(text.to_owned());
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(form)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(form()),
-    };
-    let number: u64 = number.parse().map_err(|_| form())?;
-    let duration = Duration::from_secs(number.saturating_mul(unit));
-    if duration.is_zero() || duration > longest {
+    let duration = read(text)?;
+    if duration < Duration::from_secs(1) || duration > longest {
         return Err(DurationError::Range { text: text.to_owned(), longest });
     }
     Ok(duration)
@@ -67,12 +75,16 @@ mod tests {
         assert_eq!(read("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(read("48h"), Ok(Duration::from_secs(172_800)));
         assert_eq!(read("3650d"), Ok(ten_years));
-        for bad in ["", "m", "15", "1.5h", "-1h", "99999999999999999999d", "5é", "5 m"] {
+        for bad in ["", "m", "15", "1.5h", "-1h", "99999999999999999999d", "5é", "5 m", "+5s", "s", "5min"] {
             assert!(matches!(read(bad), Err(DurationError::Form(_))), "{bad:?}");
         }
-        for bad in ["0s", "3651d"] {
+        for bad in ["0s", "999ms", "3651d"] {
             assert!(matches!(read(bad), Err(DurationError::Range { .. })), "{bad:?}");
         }
+        assert_eq!(
+            (super::read("0s"), super::read("1500ms")),
+            (Ok(Duration::ZERO), Ok(Duration::from_millis(1500)))
+        );
         let error = parse("13h", Duration::from_secs(12 * 3600)).unwrap_err();
         assert_eq!(error.to_string(), "\"13h\" is out of range: from 1s to 12h");
     }

@@ -287,7 +287,10 @@ fn a_file_system_that_hangs_is_an_alarm_and_delays_no_other() -> Result<()> {
     let named = findings.iter().find(|f| f["id"] == "disks.answers" && f["status"] == "fail");
     let named = named.and_then(|f| f["instance"].as_str());
     assert_eq!(named, Some(hung.at().to_str().context("a path")?), "{:?}", statuses("disks.answers"));
-    assert!(!statuses("disks.space").is_empty() && !statuses("disks.space").contains(&"skipped"), "{report:#}");
+    assert!(
+        !statuses("disks.space").is_empty() && !statuses("disks.space").contains(&"skipped"),
+        "{report:#}"
+    );
     hung.hang(false);
     bench.until("that it answers again", |intake| of(intake, AlarmTransition::Cleared))?;
     Ok(())

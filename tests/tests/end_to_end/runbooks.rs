@@ -33,8 +33,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const ASKED: &str =
     "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [\"runbook\"]\nfor = \"1h\"\neven_if_attended = true\n";
 
+/// The files of these tests are new, with old times.
+const AGE: &str = "clear_age = \"content\"\n";
+
 fn policy(agent: &TestAgent, runbooks: &str) -> Result<()> {
-    Ok(fs::write(agent.data().join("policy.toml"), format!("{ASKED}[runbooks]\n{runbooks}"))?)
+    Ok(fs::write(agent.data().join("policy.toml"), format!("{ASKED}[runbooks]\n{AGE}{runbooks}"))?)
 }
 
 fn old(path: &Path, bytes: usize) -> Result<()> {

@@ -20,11 +20,6 @@ pub const CIRCLES: &[CircleException] = &[
         because: "the subcommands share exit codes and the arguments of the whole program",
     },
     CircleException {
-        file: "agent/src/runbook/acts/mod.rs",
-        with: "agent/src/runbook/acts/**",
-        because: "the entrance calls the acts, which take the context it declares",
-    },
-    CircleException {
         file: "agent/window/src/main.rs",
         with: "agent/window/src/**",
         because: "the markup is compiled into the root of the crate, and its types are there",

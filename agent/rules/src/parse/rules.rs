@@ -13,7 +13,7 @@ use crate::rule::{
 };
 use crate::sensor::{LOG_LINES, SERVICE_FAILED, SensorShape, SensorSpec, SensorUnit};
 use crate::summary;
-use crate::units::duration;
+use crate::units::length;
 
 /// Shortest time between two readings of a sensor.
 const SHORTEST_EVERY: Duration = Duration::from_secs(1);
@@ -269,7 +269,9 @@ fn times(
     found: &mut RuleMistakes,
 ) -> (Duration, Duration, Duration, Duration) {
     let mut read = |key: &str, value: &Option<Located<String>>, otherwise: Duration| match value {
-        Some(text) => found.keep(text.line, key, duration(&text.value)).unwrap_or(otherwise),
+        Some(text) => found
+            .keep(text.line, key, length(&text.value).map_err(|error| error.to_string()))
+            .unwrap_or(otherwise),
         None => otherwise,
     };
     let day = Duration::from_secs(86_400);

@@ -3,17 +3,26 @@
 //! Directories are entered one by one by descriptor, never through a symbolic link and never onto another file system;
 //! a file is looked at and removed relative to the directory that holds it, so that nobody can lead the walk elsewhere
 //! by moving things meanwhile.
+//!
+//! A file that somebody needs now stays, however old it looks: one that a program has open or mapped, and the small files by
+//! which programs lock things (`.X0-lock`, `lock`, `*.pid`), which are closed as soon as they are written.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
+use std::io::BufRead;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+use nearhand_agent_core::gate::ClearAge;
 
 use nearhand_proto::runbook::ParameterValues;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, StatxFlags, fstat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
-use super::{ActContext, ActError, ActResult, StopFlag, number, text};
+use super::context::{ActContext, ActError, ActResult, StopFlag, number, text};
 
 /// What is cleared unless the owner names something else.
 const DIRECTORIES: [&str; 3] = ["/tmp", "/var/tmp", "/var/cache/apt/archives"];
@@ -33,6 +42,8 @@ struct CacheSelection {
     on: Option<String>,
     /// Used before this, in seconds since 1970.
     before: i64,
+    /// What of a file counts as use.
+    age: ClearAge,
     /// At most this many bytes.
     bytes: u64,
 }
@@ -46,6 +57,8 @@ struct CacheTotal {
     seen: u64,
     /// Could not be read or removed.
     failed: u64,
+    /// Old, but open in a program, or a lock.
+    in_use: u64,
     /// Directories that are where they should be.
     roots: u64,
 }
@@ -54,7 +67,9 @@ impl CacheTotal {
     fn in_words(self) -> String {
         let failed =
             if self.failed > 0 { format!("; {} could not be reached", self.failed) } else { String::new() };
-        format!("{} old files of {} bytes{failed}", self.files, self.bytes)
+        let in_use =
+            if self.in_use > 0 { format!("; {} are in use and stay", self.in_use) } else { String::new() };
+        format!("{} old files of {} bytes{in_use}{failed}", self.files, self.bytes)
     }
 }
 
@@ -69,6 +84,7 @@ fn wanted(ground: &ActContext, values: &ParameterValues) -> CacheSelection {
         },
         on: (!on.is_empty()).then(|| on.to_owned()),
         before: i64::try_from(before).unwrap_or(i64::MAX),
+        age: ground.rules.clear_age,
         bytes: number(values, "at-most").saturating_mul(1_000_000),
     }
 }
@@ -130,7 +146,8 @@ fn walk_all(wanted: &CacheSelection, remove: bool, stop: &StopFlag) -> CacheTota
             continue;
         }
         sum.roots += 1;
-        let mut walk = CacheWalk { wanted, device: stat.st_dev, remove, stop, sum };
+        let open = OpenFiles::now();
+        let mut walk = CacheWalk { wanted, device: stat.st_dev, remove, stop, sum, open };
         walk.directory(&fd, 0);
         sum = walk.sum;
     }
@@ -158,6 +175,7 @@ struct CacheWalk<'a> {
     remove: bool,
     stop: &'a StopFlag,
     sum: CacheTotal,
+    open: OpenFiles,
 }
 
 impl CacheWalk<'_> {
@@ -218,13 +236,22 @@ impl CacheWalk<'_> {
     }
 
     fn file(&mut self, fd: &OwnedFd, name: &CStr, stat: &Stat) {
-        let used = stat.st_mtime.max(stat.st_atime);
+        let content = stat.st_mtime.max(stat.st_atime);
+        let used = match self.wanted.age {
+            ClearAge::Content => content,
+            // A copy or an unpacked archive keeps the old times; when it came here only this one tells.
+            ClearAge::File => content.max(stat.st_ctime),
+        };
         // A file with another name elsewhere is wanted there, and removing it here frees nothing.
         if used >= self.wanted.before || stat.st_nlink > 1 {
             return;
         }
         let bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
         if self.sum.bytes.saturating_add(bytes) > self.wanted.bytes {
+            return;
+        }
+        if is_lock(name) || self.open.has(stat) {
+            self.sum.in_use += 1;
             return;
         }
         if self.remove && unlinkat(fd.as_fd(), name, AtFlags::empty()).is_err() {
@@ -236,12 +263,72 @@ impl CacheWalk<'_> {
     }
 }
 
+/// Whether a file is there to lock something, by its name: an X server's `.X0-lock`, `.s.PGSQL.5432.lock`, apt's `lock`,
+/// `x.pid`, LibreOffice's `.~lock.x#`. Its program runs, and has it closed.
+fn is_lock(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    let ends = [&b"-lock"[..], b".lock", b".lck", b".pid"];
+    name == b"lock" || name.starts_with(b".~lock.") || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// Files that programs have open or mapped.
+struct OpenFiles {
+    files: HashSet<(u64, u64)>,
+    seen_at: Instant,
+}
+
+impl OpenFiles {
+    /// How long it is known what is open. Looking takes some milliseconds.
+    const KNOWN_FOR: Duration = Duration::from_secs(2);
+
+    fn now() -> Self {
+        let mut files = HashSet::new();
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            if process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+                Self::of_process(&process.path(), &mut files);
+            }
+        }
+        Self { files, seen_at: Instant::now() }
+    }
+
+    /// Those of one process; of others' processes that can't be read there are none, and their files can't be removed.
+    fn of_process(process: &Path, files: &mut HashSet<(u64, u64)>) {
+        for fd in std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
+            // A file on a disk that hangs is not asked for: what is known of it will do.
+            let known = AtFlags::STATX_DONT_SYNC;
+            let Ok(of) = rustix::fs::statx(CWD, fd.path(), known, StatxFlags::INO | StatxFlags::TYPE) else {
+                continue;
+            };
+            files.insert((rustix::fs::makedev(of.stx_dev_major, of.stx_dev_minor), of.stx_ino));
+        }
+        let maps = std::fs::File::open(process.join("maps"));
+        let lines =
+            maps.into_iter().flat_map(|maps| std::io::BufReader::new(maps).lines().map_while(Result::ok));
+        files.extend(lines.filter_map(|line| mapped(&line)));
+    }
+
+    fn has(&mut self, stat: &Stat) -> bool {
+        if self.seen_at.elapsed() > Self::KNOWN_FOR {
+            *self = Self::now();
+        }
+        self.files.contains(&(stat.st_dev, stat.st_ino))
+    }
+}
+
+/// Device and inode of a line of `/proc/PID/maps`: `7f00-7f01 r-xp 00000000 08:01 1234 /lib/x`.
+fn mapped(line: &str) -> Option<(u64, u64)> {
+    let mut words = line.split_ascii_whitespace().skip(3);
+    let (device, inode) = (words.next()?, words.next()?.parse::<u64>().ok()?);
+    let (major, minor) = device.split_once(':')?;
+    let part = |text| u32::from_str_radix(text, 16).ok();
+    (inode > 0).then_some((rustix::fs::makedev(part(major)?, part(minor)?), inode))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
-    use std::time::Duration;
 
     use super::*;
 
@@ -261,6 +348,7 @@ mod tests {
             roots: vec![root.display().to_string()],
             on: None,
             before: i64::try_from(now).unwrap() - 7 * 24 * 3600,
+            age: ClearAge::Content,
             bytes: u64::MAX,
         }
     }
@@ -292,6 +380,51 @@ mod tests {
             assert!(fs::symlink_metadata(root.join(kept)).is_ok(), "{kept}");
         }
         assert!(outside.join("secret").exists());
+    }
+
+    #[test]
+    fn what_was_put_there_lately_stays_however_old_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        old(&root.join("copied"), 10);
+        let by_file = CacheSelection { age: ClearAge::File, ..wanted(&root) };
+        assert_eq!(walk_all(&by_file, true, &StopFlag::default()).files, 0);
+        assert!(root.join("copied").exists());
+        // The same a few days later.
+        let later = CacheSelection { before: i64::MAX, ..by_file };
+        assert_eq!(walk_all(&later, true, &StopFlag::default()).files, 1);
+    }
+
+    #[test]
+    fn what_is_open_mapped_or_a_lock_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let names = ["open.log", ".X0-lock", ".s.PGSQL.5432.lock", "lock", "app.pid", ".~lock.letter.odt#"];
+        for name in names {
+            old(&root.join(name), 10);
+        }
+        old(&root.join("free"), 10);
+        old(&root.join("blocks"), 10);
+        let open = fs::File::open(root.join("open.log")).unwrap();
+        let sum = walk_all(&wanted(&root), true, &StopFlag::default());
+        assert_eq!((sum.files, sum.in_use), (2, 6), "{sum:?}");
+        assert!(names.iter().all(|name| root.join(name).exists()));
+        assert!(sum.in_words().contains("6 are in use and stay"), "{}", sum.in_words());
+        drop(open);
+        assert_eq!(
+            walk_all(&wanted(&root), true, &StopFlag::default()).files,
+            1,
+            "nobody has it open any more"
+        );
+        // This test's own program is mapped.
+        let program = std::env::current_exe().unwrap();
+        let stat = rustix::fs::stat(&program).unwrap();
+        assert!(OpenFiles::now().has(&stat));
+        assert_eq!(
+            mapped("7f00-7f01 r-xp 00000000 08:01 1234 /lib/x"),
+            Some((rustix::fs::makedev(8, 1), 1234))
+        );
+        assert_eq!(mapped("7f00-7f01 rw-p 00000000 00:00 0 [heap]"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ActContext, ActError, ActResult, ran, tried};
+use super::context::{ActContext, ActError, ActResult, ran, tried};
 
 /// How long the time service may take to be right.
 const RIGHT_WITHIN: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ pub(super) async fn verify(ground: &ActContext) -> ActResult {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::stand_in;
+    use super::super::context::tests::stand_in;
     use super::*;
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use nearhand_proto::runbook::ParameterValues;
 
-use super::{ActContext, ActError, ActResult, number, ran};
+use super::context::{ActContext, ActError, ActResult, number, ran};
 
 /// The system's own configuration; no other one is ever handed to the program.
 const CONFIGURATION: &str = "/etc/logrotate.conf";
@@ -50,7 +50,7 @@ pub(super) async fn verify(ground: &ActContext, _values: &ParameterValues) -> Ac
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{said, stand_in};
+    use super::super::context::tests::{said, stand_in};
     use super::*;
     use nearhand_proto::runbook::ParameterValue;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::ParameterValues;
 
-use super::{ActContext, ActError, ActResult, ran, text};
+use super::context::{ActContext, ActError, ActResult, ran, text};
 use crate::runbook::ledger::UndoStep;
 
 /// How long the relay may be out of reach before it is undone.
@@ -137,7 +137,7 @@ pub(super) async fn undo(ground: &ActContext, interface: &str) -> Result<String,
 mod tests {
     use std::sync::Arc;
 
-    use super::super::tests::{said, stand_in};
+    use super::super::context::tests::{said, stand_in};
     use super::*;
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{ActContext, ActError, ActResult, number, ran};
+use super::context::{ActContext, ActError, ActResult, number, ran};
 
 /// Most jobs taken out in one run.
 const MOST: usize = 200;
@@ -71,7 +71,7 @@ pub(super) async fn verify(ground: &ActContext, values: &ParameterValues) -> Act
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{said, stand_in};
+    use super::super::context::tests::{said, stand_in};
     use super::*;
     use nearhand_proto::runbook::ParameterValue;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::{ParameterValues, matches};
 
-use super::{ActContext, ActError, ActResult, number, text};
+use super::context::{ActContext, ActError, ActResult, number, text};
 use crate::platform::ProcessHandle;
 use crate::runbook::ledger::UndoStep;
 
@@ -206,7 +206,7 @@ pub(super) fn undo(pid: i32, started: u64, nice: i32) -> Result<String, String> 
 mod tests {
     use std::process::{Child, Command};
 
-    use super::super::tests::{said, stand_in};
+    use super::super::context::tests::{said, stand_in};
     use super::*;
     use nearhand_proto::runbook::ParameterValue;
 

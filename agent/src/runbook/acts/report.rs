@@ -4,7 +4,7 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::redact;
 use nearhand_transport::platform::{create_private_dir, write_private};
 
-use super::{ActContext, ActError, ActResult};
+use super::context::{ActContext, ActError, ActResult};
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// The report's file in its directory; the newest replaces the one before.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::{ParameterValues, matches};
 
-use super::{ActContext, ActError, ActResult, ran, text, tried};
+use super::context::{ActContext, ActError, ActResult, ran, text, tried};
 
 /// Never restarted, even if the owner lists them: without them nobody can log in, or nothing runs.
 const PROTECTED: [&str; 20] = [
@@ -87,7 +87,7 @@ pub(super) async fn verify(ground: &ActContext, values: &ParameterValues) -> Act
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{said, stand_in};
+    use super::super::context::tests::{said, stand_in};
     use super::*;
 
     #[tokio::test]

@@ -29,6 +29,10 @@ static LAST: LazyLock<Mutex<BTreeMap<String, SmartDisk>>> = LazyLock::new(Mutex:
 
 /// Asks each disk for its report. One that hangs is named, and the others are read.
 pub(super) async fn smart(context: &Arc<CollectContext>) -> Fact<SmartReports> {
+    smart_within(context, PATIENCE).await
+}
+
+async fn smart_within(context: &Arc<CollectContext>, patience: Duration) -> Fact<SmartReports> {
     context
         .programs
         .find("smartctl")
@@ -44,12 +48,12 @@ pub(super) async fn smart(context: &Arc<CollectContext>) -> Fact<SmartReports> {
     let mut asking: JoinSet<SmartDisk> = JoinSet::new();
     let mut reports = Vec::new();
     for device in waiting.by_ref().take(AT_ONCE) {
-        asking.spawn(ask(Arc::clone(context), device));
+        asking.spawn(ask(Arc::clone(context), device, patience));
     }
     while let Some(done) = asking.join_next().await {
         reports.extend(done);
         if let Some(device) = waiting.next() {
-            asking.spawn(ask(Arc::clone(context), device));
+            asking.spawn(ask(Arc::clone(context), device, patience));
         }
     }
     reports.sort_by(|a, b| a.device.cmp(&b.device));
@@ -60,13 +64,13 @@ pub(super) async fn smart(context: &Arc<CollectContext>) -> Fact<SmartReports> {
     }
 }
 
-async fn ask(context: Arc<CollectContext>, device: String) -> SmartDisk {
+async fn ask(context: Arc<CollectContext>, device: String, patience: Duration) -> SmartDisk {
     // Bits of the exit code tell about the disk; only the JSON says what.
     let arguments = ["-j", "-a", "-n", "standby", &device];
     let programs = &context.programs;
     let answer = context
         .hangs
-        .within(&device, PATIENCE, |asked| programs.run_about("smartctl", &arguments, Some(asked)));
+        .within(&device, patience, |asked| programs.run_about("smartctl", &arguments, Some(asked)));
     let problem = match answer.await {
         Ok(Ok(output)) => return with_last(parse_smart(&device, &output.text)),
         Ok(Err(why)) => SmartProblem::NoReport(why.to_string()),
@@ -367,6 +371,49 @@ mod tests {
         let disk = with_last(parse_smart(device, asleep));
         assert_eq!((disk.sleeps, disk.passed, disk.reallocated), (true, Some(false), Some(3)));
         assert_eq!(disk.problem, None);
+    }
+
+    #[tokio::test]
+    async fn a_disk_whose_program_hangs_is_named_and_asked_again_once_the_program_is_gone() {
+        use crate::facts::child::SystemPrograms;
+        use crate::facts::hang::HangGuard;
+        use crate::facts::probe::ProbeTargets;
+        use crate::facts::root::tree;
+        use std::os::unix::fs::PermissionsExt;
+
+        let (dir, root) = tree(&[("/sys/block/sdq/size", "1\n"), ("/sys/block/loop0/size", "1\n")]);
+        let tool = dir.path().join("smartctl");
+        let program = |text: &str| {
+            std::fs::write(&tool, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        program("exec sleep 1000");
+        let context = Arc::new(CollectContext {
+            root,
+            programs: SystemPrograms::only_in(dir.path()),
+            targets: ProbeTargets::default(),
+            patience: PATIENCE,
+            now: nearhand_proto::time::UnixMillis(0),
+            hangs: HangGuard::default(),
+        });
+        let reports = smart_within(&context, Duration::from_millis(50)).await.unwrap();
+        assert_eq!(reports.disks.len(), 1);
+        assert!(
+            matches!(&reports.disks[0].problem, Some(SmartProblem::Hangs(why)) if why.contains("does not answer"))
+        );
+        assert_eq!(context.hangs.silent()[0].thing, "/dev/sdq");
+        program("echo '{\"smart_status\":{\"passed\":true}}'");
+        // The program that hung is being ended; until it is gone nobody starts another.
+        let limit = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let disk = smart_within(&context, Duration::from_secs(30)).await.unwrap().disks.remove(0);
+            if disk.passed == Some(true) {
+                assert_eq!(context.hangs.silent(), []);
+                return;
+            }
+            assert!(disk.problem.is_some() && std::time::Instant::now() < limit, "it was never asked again");
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]
