@@ -108,7 +108,8 @@ mod tests {
         assert!(error.contains("rules.toml, line 2: unknown field `colour`"), "{error}");
         assert!(matches!(load(dir.path()), Err(RulesError::Io { .. })));
         fs::write(&path, "profile = \"server\"\n").unwrap();
-        let mode = |mode| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let mode =
+            |mode| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
         mode(0o600);
         assert!(load_own(&path).is_ok());
         mode(0o666);

@@ -80,8 +80,12 @@ pub(super) async fn collect(source: FactSource, context: Arc<CollectContext>) ->
     let c = &context;
     match source {
         FactSource::Machine => files(c, source, SourceFacts::Machine, |c| hardware::machine(&c.root)).await,
-        FactSource::Batteries => files(c, source, SourceFacts::Batteries, |c| hardware::batteries(&c.root)).await,
-        FactSource::Graphics => files(c, source, SourceFacts::Graphics, |c| hardware::graphics(&c.root)).await,
+        FactSource::Batteries => {
+            files(c, source, SourceFacts::Batteries, |c| hardware::batteries(&c.root)).await
+        }
+        FactSource::Graphics => {
+            files(c, source, SourceFacts::Graphics, |c| hardware::graphics(&c.root)).await
+        }
         FactSource::Sensors => files(c, source, SourceFacts::Sensors, |c| sensors::sensors(&c.root)).await,
         FactSource::Release => files(c, source, SourceFacts::Release, |c| hardware::release(&c.root)).await,
         FactSource::Mounts => files(c, source, SourceFacts::Mounts, mount::mounts).await,
