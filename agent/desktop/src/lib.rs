@@ -5,7 +5,7 @@
 //! [`child`] is the loop, `x11` the display behind the traits of [`source`]; what is decided is decided in pure parts:
 //! [`keys`] and [`input`] (which keys to press), [`precedence`] (who has the pointer), [`damage`] (what to capture),
 //! [`drawing`]. On the agent's side, [`find`] says which display there is and [`process`] starts and ends the desktop
-//! process. No stream, grant or consent is known here.
+//! process, by [`user_process`], which makes it the user's. No stream, grant or consent is known here.
 
 mod buttons;
 pub mod child;
@@ -26,6 +26,7 @@ pub mod process;
 pub mod protocol;
 mod snapshot;
 mod source;
+pub mod user_process;
 mod view;
 mod window_layout;
 pub mod windows;

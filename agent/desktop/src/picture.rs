@@ -27,7 +27,7 @@ pub struct OnePicture {
 impl OnePicture {
     /// Asks for one of that display. An error is in words for both people.
     pub async fn ask(display: &DisplayAccess) -> Result<Self, String> {
-        let (desktop, from) = DesktopProcess::start(display).map_err(|error| error.to_string())?;
+        let (desktop, from) = DesktopProcess::start(display).await.map_err(|error| error.to_string())?;
         if desktop.to.send(ToDesktop::Picture).await.is_err() {
             return Err("the desktop process has ended".to_owned());
         }

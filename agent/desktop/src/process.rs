@@ -3,20 +3,20 @@
 //! Both queues are short. A session that doesn't take frames leaves them in the process's pipe, where they hold up
 //! the next capture; nothing piles up in the agent.
 
+use std::ffi::OsString;
 use std::io;
-use std::process::Stdio;
 use std::time::Duration;
 
 use nearhand_proto::text;
 use nearhand_proto::wire;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::find::DisplayAccess;
 use super::protocol::{FromDesktop, IncomingMessages, MAX_DESKTOP_MESSAGE, ToDesktop};
-use crate::platform;
+use crate::user_process::{self, ProcessLife, UserProcess, UserProcessError, UserProgram};
 
 /// Messages that may wait in each direction.
 const QUEUE: usize = 16;
@@ -31,9 +31,9 @@ pub enum DesktopError {
     /// The program could not be started.
     #[error("the desktop process can't be started; is the agent's program file still where it was?")]
     Start(#[source] io::Error),
-    /// The display belongs to a user that this machine doesn't know.
-    #[error("the user {0}, whose display it is, is not known here")]
-    NoSuchUser(u32),
+    /// It can't be started as the display's user.
+    #[error(transparent)]
+    User(#[from] UserProcessError),
 }
 
 /// How the process ended.
@@ -58,48 +58,43 @@ impl DesktopProcess {
     /// [`FromDesktop::Ready`] or [`FromDesktop::Failed`]; after the last, ask [`DesktopProcess::ended`].
     ///
     /// # Errors
-    /// [`DesktopError::Start`] if the agent's program can't be run, [`DesktopError::NoSuchUser`] if this machine
-    /// doesn't know the display's user.
-    pub fn start(reach: &DisplayAccess) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
-        let mut command = Command::new(std::env::current_exe().map_err(DesktopError::Start)?);
-        command.arg("desktop").env_clear().env("DISPLAY", &reach.display);
+    /// [`DesktopError`]: the agent's program can't be run, or not as the display's user.
+    pub async fn start(reach: &DisplayAccess) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
+        let path = std::env::current_exe().map_err(DesktopError::Start)?;
         let kept = ["PATH", "LANG", "LC_ALL", "NEARHAND_LOG"];
-        command.envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.envs(reach.authority.iter().map(|path| ("XAUTHORITY", path)));
-        command.envs(reach.home.iter().map(|path| ("HOME", path)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if platform::is_root() && reach.user != platform::own_user() {
-            let group = platform::primary_group(reach.user).ok_or(DesktopError::NoSuchUser(reach.user))?;
-            // With the user, the standard library drops root's other groups.
-            command.uid(reach.user).gid(group).current_dir("/");
-        }
-        // Not killed when dropped: its pipe is closed then, and it has keys to let go of.
-        Self::spawn(command)
+        let kept = kept.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
+        let mut environment: Vec<(OsString, OsString)> = kept.collect();
+        environment.push(("DISPLAY".into(), reach.display.clone()));
+        environment.extend(reach.authority.iter().map(|path| ("XAUTHORITY".into(), path.clone())));
+        environment.extend(reach.home.iter().map(|path| ("HOME".into(), path.clone())));
+        let program = UserProgram {
+            description: "Nearhand: sees and uses a display for a session",
+            path,
+            arguments: vec!["desktop".into()],
+            environment,
+            user: reach.user,
+            may_gain_privileges: false,
+        };
+        Ok(Self::follow(user_process::start(program).await?))
     }
 
-    fn spawn(mut command: Command) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
-        let mut child = command.spawn().map_err(DesktopError::Start)?;
+    fn follow(process: UserProcess) -> (Self, mpsc::Receiver<FromDesktop>) {
+        let UserProcess { input, output, errors, life } = process;
         let (to, for_child) = mpsc::channel(QUEUE);
         let (sender, from) = mpsc::channel(QUEUE);
-        let input = child.stdin.take().map(|input| tokio::spawn(write(input, for_child)));
-        let output = child.stdout.take().map(|output| tokio::spawn(read(output, sender)));
-        if let Some(errors) = child.stderr.take() {
-            tokio::spawn(log(errors));
-        }
+        let input = tokio::spawn(write(input, for_child));
+        let output = tokio::spawn(read(output, sender));
+        tokio::spawn(log(errors));
         let end = tokio::spawn(async move {
             let written = async {
-                if let Some(input) = input {
-                    let _ = input.await;
-                }
+                let _ = input.await;
             };
-            let ended = watch_over(child, written).await;
-            if let Some(output) = output {
-                // What it said at last, unless nobody listens any more.
-                let _ = tokio::time::timeout(LAST_WORDS, output).await;
-            }
+            let ended = watch_over(life, written).await;
+            // What it said at last, unless nobody listens any more.
+            let _ = tokio::time::timeout(LAST_WORDS, output).await;
             ended
         });
-        Ok((Self { to, end }, from))
+        (Self { to, end }, from)
     }
 
     /// Closes the process's input, and waits for its end: seconds at most.
@@ -110,25 +105,25 @@ impl DesktopProcess {
 }
 
 /// Waits for the end, for which the process has little time once its input is closed.
-async fn watch_over(mut child: Child, written: impl Future<Output = ()>) -> DesktopEnd {
-    let status = tokio::select! {
-        status = child.wait() => status,
-        () = written => match tokio::time::timeout(LAST_WORDS, child.wait()).await {
-            Ok(status) => status,
+async fn watch_over(mut life: ProcessLife, written: impl Future<Output = ()>) -> DesktopEnd {
+    let ended = tokio::select! {
+        ended = life.ended() => Some(ended),
+        () = written => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => match tokio::time::timeout(LAST_WORDS, life.ended()).await {
+            Ok(ended) => ended,
             Err(_) => {
-                let _ = child.kill().await;
+                life.kill().await;
                 return DesktopEnd::Crashed("it did not end when told to".to_owned());
             }
         },
     };
-    match status {
-        Ok(status) if status.success() => DesktopEnd::Told,
-        Ok(status) => DesktopEnd::Crashed(status.to_string()),
-        Err(error) => DesktopEnd::Crashed(error.to_string()),
-    }
+    ended.map_or_else(DesktopEnd::Crashed, |()| DesktopEnd::Told)
 }
 
-async fn write(mut input: ChildStdin, mut messages: mpsc::Receiver<ToDesktop>) {
+async fn write(mut input: pipe::Sender, mut messages: mpsc::Receiver<ToDesktop>) {
     while let Some(message) = messages.recv().await {
         let frame = match wire::frame(&message, MAX_DESKTOP_MESSAGE) {
             Ok(frame) => frame,
@@ -144,7 +139,7 @@ async fn write(mut input: ChildStdin, mut messages: mpsc::Receiver<ToDesktop>) {
     }
 }
 
-async fn read(mut output: ChildStdout, messages: mpsc::Sender<FromDesktop>) {
+async fn read(mut output: pipe::Receiver, messages: mpsc::Sender<FromDesktop>) {
     let mut incoming = IncomingMessages::default();
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = output.read(&mut buffer).await {
@@ -169,7 +164,7 @@ async fn read(mut output: ChildStdout, messages: mpsc::Sender<FromDesktop>) {
 }
 
 /// Its log becomes ours.
-async fn log(errors: ChildStderr) {
+async fn log(errors: pipe::Receiver) {
     let mut errors = BufReader::new(errors);
     loop {
         let mut line = Vec::new();
@@ -187,19 +182,19 @@ async fn log(errors: ChildStderr) {
 mod tests {
     use super::*;
 
-    fn script(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
+    fn script(script: &str) -> (DesktopProcess, mpsc::Receiver<FromDesktop>) {
+        let mut command = tokio::process::Command::new("sh");
+        command.args(["-c", script]);
+        DesktopProcess::follow(user_process::piped(command).unwrap())
     }
 
     #[tokio::test]
     async fn a_crash_is_told_apart_from_an_end() {
-        let (desktop, mut from) = DesktopProcess::spawn(script("cat > /dev/null")).unwrap();
+        let (desktop, mut from) = script("cat > /dev/null");
         desktop.to.send(ToDesktop::Wipe).await.unwrap();
         assert_eq!(desktop.ended().await, DesktopEnd::Told);
         assert_eq!(from.recv().await, None);
-        let (desktop, mut from) = DesktopProcess::spawn(script("kill -SEGV $$")).unwrap();
+        let (desktop, mut from) = script("kill -SEGV $$");
         assert_eq!(from.recv().await, None);
         assert!(matches!(desktop.ended().await, DesktopEnd::Crashed(how) if how.contains("signal")));
     }
@@ -211,8 +206,7 @@ mod tests {
         let good = FromDesktop::Ready { monitors: Vec::new() };
         let said = [&good, &long, &good].map(|m| wire::frame(m, MAX_DESKTOP_MESSAGE).unwrap()).concat();
         std::fs::write(file.path(), said).unwrap();
-        let (desktop, mut from) =
-            DesktopProcess::spawn(script(&format!("cat {}", file.path().display()))).unwrap();
+        let (desktop, mut from) = script(&format!("cat {}", file.path().display()));
         assert_eq!(from.recv().await, Some(good));
         assert_eq!(from.recv().await, None);
         desktop.ended().await;

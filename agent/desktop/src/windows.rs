@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The windows there are now, the uppermost first. An error is in words for the person.
 pub async fn open() -> Result<Vec<OpenWindow>, String> {
     let reach = find::display().await.map_err(|error| error.to_string())?;
-    let (desktop, mut from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
+    let (desktop, mut from) = DesktopProcess::start(&reach).await.map_err(|error| error.to_string())?;
     let asked = async {
         if desktop.to.send(ToDesktop::Windows).await.is_err() {
             return Err("the desktop process has ended".to_owned());

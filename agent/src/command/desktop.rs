@@ -29,7 +29,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 /// Says what there is to see.
 pub(crate) async fn check() -> anyhow::Result<ExitCode> {
     let reach = find::display().await?;
-    let (desktop, mut from) = DesktopProcess::start(&reach)?;
+    let (desktop, mut from) = DesktopProcess::start(&reach).await?;
     let first = from.recv().await;
     let ended = desktop.ended().await;
     let name = reach.display.to_string_lossy().into_owned();

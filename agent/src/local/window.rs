@@ -5,11 +5,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::process::Command;
+use nearhand_desktop::user_process::{self, UserProcess, UserProgram};
 
 use crate::hub::Hub;
 use crate::platform;
@@ -76,10 +75,24 @@ fn language(arguments: &[OsString]) -> Option<String> {
     plain.then(|| language.to_owned())
 }
 
+/// Until it ends. What it writes is nobody's to read, but must not fail.
+async fn let_run(process: UserProcess) {
+    let UserProcess { input, mut output, mut errors, mut life } = process;
+    drop(input);
+    let (mut nowhere, mut neither) = (tokio::io::sink(), tokio::io::sink());
+    let _ = tokio::join!(
+        tokio::io::copy(&mut output, &mut nowhere),
+        tokio::io::copy(&mut errors, &mut neither),
+        life.ended()
+    );
+}
+
 /// Where the window's program is.
 pub(crate) fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(PROGRAM))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = || std::env::split_paths(&path).map(|place| place.join(PROGRAM)).find(|path| path.is_file());
+    beside.filter(|path| path.is_file()).or_else(found).unwrap_or_else(|| PathBuf::from(PROGRAM))
 }
 
 /// What was started again lately.
@@ -95,20 +108,21 @@ impl RecentStarts {
             return;
         }
         tracing::warn!(user = start.user, "the window is gone during a session; starting it again");
-        let mut command = Command::new(program());
-        command.arg("--socket").arg(socket).env_clear().envs(&start.environment);
+        let mut arguments = vec!["--socket".into(), socket.as_os_str().to_owned()];
         if let Some(language) = &start.language {
-            command.args(["--lang", language]);
+            arguments.extend(["--lang".into(), language.into()]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if platform::is_root() && start.user != platform::own_user() {
-            let Some(group) = platform::primary_group(start.user) else { return };
-            // With the user, the standard library drops root's other groups.
-            command.uid(start.user).gid(group).current_dir("/");
-        }
-        match command.spawn() {
-            // Reaped by the runtime when it ends.
-            Ok(mut child) => drop(tokio::spawn(async move { child.wait().await })),
+        let window = UserProgram {
+            description: "Nearhand: the window of a session",
+            path: program(),
+            arguments,
+            environment: start.environment.clone().into_iter().collect(),
+            user: start.user,
+            // It opens links with the person's own programs.
+            may_gain_privileges: true,
+        };
+        match user_process::start(window).await {
+            Ok(process) => drop(tokio::spawn(let_run(process))),
             Err(error) => tracing::error!(%error, "the window can't be started again; the session will end"),
         }
     }

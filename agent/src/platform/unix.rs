@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::{fs, io};
 
-pub(crate) use nearhand_desktop::platform::{is_root, own_user, primary_group};
+pub(crate) use nearhand_desktop::platform::{is_root, own_user};
 
 /// Why somebody else than root and the agent's own user can change what is at `path`, or put something else there: by its
 /// own rights, or by those of the directory that holds it. Links are followed, as reading it would.

@@ -73,7 +73,7 @@ impl SessionDesktop {
         // One of another display must not be left running.
         *running = None;
         self.count_start(Instant::now())?;
-        let (desktop, from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
+        let (desktop, from) = DesktopProcess::start(&reach).await.map_err(|error| error.to_string())?;
         let to = desktop.to.clone();
         let pump = tokio::spawn(forward_messages(desktop, from, self.routes.clone()));
         *running = Some(DesktopTask { owner, to: to.clone(), pump });

@@ -28,6 +28,7 @@ use super::display::look_at_screen;
 use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub};
 use crate::platform;
 use nearhand_agent_core::sessions::{ArrivedSession, SessionTechnician};
+use nearhand_desktop::user_process;
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct ResumableSession {
@@ -224,10 +225,17 @@ async fn prove_code(
 /// What can be done here now (what has to do with a screen needs one), and who is in front of that screen, if it isn't
 /// the agent's own user.
 async fn here(hub: &Hub) -> (Capabilities, Option<u32>) {
-    match look_at_screen(hub).await {
-        Ok(owner) => (DESKTOP_OFFERS, Some(owner.user).filter(|user| *user != platform::own_user())),
-        Err(error) => {
-            tracing::debug!(%error, "no screen is offered");
+    let found = match look_at_screen(hub).await {
+        Ok(owner) => match user_process::can_start_as(owner.user).await {
+            Ok(()) => Ok(owner.user),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    match found {
+        Ok(user) => (DESKTOP_OFFERS, Some(user).filter(|user| *user != platform::own_user())),
+        Err(why) => {
+            tracing::info!(why, "no screen is offered");
             (ALWAYS_OFFERED, None)
         }
     }

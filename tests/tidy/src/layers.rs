@@ -123,6 +123,16 @@ pub const DRIVERS: &[Driver] = &[
     Driver { at: "agent/desktop/src/coder.rs", may: &[Clock], because: "the thread that codes frames" },
     Driver { at: "agent/desktop/src/process.rs", may: &[Async], because: "starts the desktop process" },
     Driver {
+        at: "agent/desktop/src/user_process/**",
+        may: &[Async, Clock],
+        because: "starts programs as users, by systemd or itself, under names that are new",
+    },
+    Driver {
+        at: "agent/desktop/src/user_process.rs",
+        may: &[Async],
+        because: "starts programs as users, by systemd or itself",
+    },
+    Driver {
         at: "agent/desktop/src/windows.rs",
         may: &[Async],
         because: "asks a desktop process for the windows",

@@ -3,6 +3,7 @@
 //! Where no system can be booted all of them count as skipped; `cargo run -p nearhand-system-tests` says why, and makes what is
 //! missing.
 
+mod desktops;
 mod organisation;
 mod services;
 mod typed;
@@ -39,6 +40,11 @@ const TESTS: &[(&str, SystemTest)] = &[
         "the_lines_of_the_documents_work_as_they_are_typed",
         typed::the_lines_of_the_documents_work_as_they_are_typed,
     ),
+    (
+        "a_users_display_is_reached_under_the_units_rights",
+        desktops::a_users_display_is_reached_under_the_units_rights,
+    ),
+    ("without_a_way_to_the_user_the_reason_is_told", desktops::without_a_way_to_the_user_the_reason_is_told),
 ];
 
 fn main() -> ExitCode {
