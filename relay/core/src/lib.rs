@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod alarm;
 pub mod caller;
+pub mod clean_json;
 pub mod forward;
 pub mod handshakes;
 pub mod notify;

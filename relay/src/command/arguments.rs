@@ -46,6 +46,9 @@ pub(super) enum RelayCommand {
         /// The data directory to make.
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// Also put files back that the configuration names outside of the data directory.
+        #[arg(long)]
+        outside: bool,
         /// Only verify it: nothing is written.
         #[arg(long, conflicts_with = "data")]
         check: bool,

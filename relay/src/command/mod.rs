@@ -48,7 +48,9 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
             with(&location, |config| block_on(backup::backup(config, &file)))
         }
         RelayCommand::Restore { file, check: true, .. } => restore::check(&file),
-        RelayCommand::Restore { file, data: Some(data), .. } => block_on(restore::restore(&file, &data)),
+        RelayCommand::Restore { file, data: Some(data), outside, .. } => {
+            block_on(restore::restore(&file, &data, outside))
+        }
         RelayCommand::Restore { data: None, .. } => {
             anyhow::bail!("say where the relay is to be: --data DIR (or --check, to verify the backup alone)")
         }

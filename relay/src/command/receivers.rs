@@ -96,7 +96,10 @@ pub(super) async fn test(config: &RelayConfig, name: &str) -> anyhow::Result<()>
 }
 
 pub(super) async fn dead(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
-    let letters = reader(config).await?.dead_letters(DEAD).await?;
+    let reader = reader(config).await?;
+    let letters = reader.dead_letters(DEAD).await?;
+    let all: u64 = reader.outbox().await?.iter().map(|state| state.dead).sum();
+    let left_out = all.saturating_sub(u64::try_from(letters.len()).unwrap_or(u64::MAX));
     if json {
         let list: Vec<_> = letters
             .iter()
@@ -108,7 +111,7 @@ pub(super) async fn dead(config: &RelayConfig, json: bool) -> anyhow::Result<()>
                 })
             })
             .collect();
-        println!("{}", json!({ "dead": list }));
+        println!("{}", json!({ "dead": list, "left_out": left_out }));
         return Ok(());
     }
     if letters.is_empty() {
@@ -124,6 +127,9 @@ pub(super) async fn dead(config: &RelayConfig, json: bool) -> anyhow::Result<()>
             text::one_line(&letter.answer, MAX_LINE),
             forms::title(&letter.notice)
         );
+    }
+    if left_out > 0 {
+        println!("{left_out} more, given up before these, are not shown; replay sends them again as well.");
     }
     Ok(())
 }

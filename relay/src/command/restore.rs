@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use nearhand_proto::identity::PublicKey;
@@ -21,14 +21,30 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn restore(file: &Path, data: &Path) -> anyhow::Result<()> {
+pub(super) async fn restore(file: &Path, data: &Path, outside: bool) -> anyhow::Result<()> {
     // All of it is read before anything is written.
     let (mut source, list) = verified(file)?;
     let dir = DataDir::new(data);
+    if let Some(stranger) = list.files.iter().filter_map(outside_of_data).next()
+        && !outside
+    {
+        // Whoever could change the backup could have a file written anywhere.
+        bail!(
+            "the backup holds files for places outside of the data directory, such as {}: see what they are with --check, then \
+             add --outside",
+            stranger.display()
+        );
+    }
     let places = places(&list, &dir)?;
     dir.create().with_context(|| format!("can't make {}", data.display()))?;
     let _lock =
         dir.lock().with_context(|| format!("can't take {}: is a relay running on it?", data.display()))?;
+    for parent in places.iter().filter_map(|(_, target)| target.parent()) {
+        if parent.starts_with(dir.path()) {
+            platform::create_private_dir(parent)
+                .with_context(|| format!("can't make {}", parent.display()))?;
+        }
+    }
     let mut parts: Vec<(Unfinished, PathBuf, BackupPlace)> = Vec::new();
     let unpacked = backup::read(&mut source, |file| {
         let Some(target) = places.iter().find(|(of, _)| of.name == file.name).map(|(_, target)| target)
@@ -82,6 +98,13 @@ fn verified(file: &Path) -> anyhow::Result<(File, BackupList)> {
     Ok((source, list))
 }
 
+/// Where a file belongs, if that isn't in the data directory.
+fn outside_of_data(file: &BackupFile) -> Option<&Path> {
+    let BackupPlace::Named(path) = &file.place else { return None };
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    (!inside).then_some(path.as_path())
+}
+
 fn part_of(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".restored");
@@ -106,13 +129,11 @@ fn places(list: &BackupList, dir: &DataDir) -> anyhow::Result<Vec<(BackupFile, P
             BackupPlace::Named(path) => dir.path().join(path),
         };
         ensure!(!target.exists(), "{} is there already: move it away first", target.display());
-        // In the data directory it may be in a directory of its own.
+        // In the data directory, directories are made.
         if let Some(parent) = target.parent()
-            && parent.starts_with(dir.path())
+            && !parent.starts_with(dir.path())
         {
-            dir.create()
-                .and_then(|()| platform::create_private_dir(parent))
-                .with_context(|| format!("can't make {}", parent.display()))?;
+            ensure!(parent.is_dir(), "there is no directory {}: make it first", parent.display());
         }
         places.push((file.clone(), target));
     }

@@ -70,41 +70,27 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The operator's wish that the configuration is read again.
-#[cfg(unix)]
-pub(crate) struct ReloadSignal(tokio::signal::unix::Signal);
-
-/// Counts from the call on.
-#[cfg(unix)]
-pub(crate) fn reload_signal() -> io::Result<ReloadSignal> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok(ReloadSignal(signal(SignalKind::hangup())?))
+/// The operator's wish that the configuration is read again. Not offered on systems without signals.
+pub(crate) struct ReloadSignal {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
+/// Counts from the call on.
+pub(crate) fn reload_signal() -> io::Result<ReloadSignal> {
+    Ok(ReloadSignal {
+        #[cfg(unix)]
+        hangup: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+    })
+}
+
 impl ReloadSignal {
     /// Resolves at the next one.
     pub(crate) async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            core::future::pending::<()>().await;
+        #[cfg(unix)]
+        if self.hangup.recv().await.is_some() {
+            return;
         }
-    }
-}
-
-/// Not offered here.
-#[cfg(not(unix))]
-pub(crate) struct ReloadSignal;
-
-/// Not offered here.
-#[cfg(not(unix))]
-pub(crate) fn reload_signal() -> io::Result<ReloadSignal> {
-    Ok(ReloadSignal)
-}
-
-#[cfg(not(unix))]
-impl ReloadSignal {
-    /// Never.
-    pub(crate) async fn next(&mut self) {
         core::future::pending::<()>().await;
     }
 }

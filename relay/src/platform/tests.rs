@@ -88,3 +88,18 @@ pub(crate) fn a_group_that_is_refused_does_not_stop_the_others(
         assert_eq!(receiver.recv(&mut [0; 200]).unwrap(), 100);
     }
 }
+
+/// What a burst needed and freed again, with something that lives on above it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn memory_of_a_burst_is_given_back() {
+    const BLOCKS: usize = 60_000;
+    let burst: Vec<Vec<u8>> = (0..BLOCKS).map(|_| vec![1; 1024]).collect();
+    let lives_on = vec![1_u8; 1024];
+    drop(burst);
+    let before = super::resident_bytes().unwrap();
+    super::give_memory_back();
+    let after = super::resident_bytes().unwrap();
+    assert!(after + 40 * 1024 * 1024 < before, "{before} bytes before, {after} after");
+    drop(lives_on);
+}

@@ -401,3 +401,31 @@ async fn metrics_are_not_answered_under_a_name_that_is_none_of_the_relays() {
     }
     relay.relay.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_device_wrote_is_answered_without_control_characters_and_false_links() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = ApiFixture::new(dir.path()).await;
+    let RelayRequest::Alarms(mut batch) = event(1, "/\u{202e}x\u{1b}[2J", AlarmTransition::Raised) else {
+        panic!()
+    };
+    let SpoolEntry::Event(event) = &mut batch.records[0].entry else { panic!() };
+    event.summary = "a\u{2066}b\u{7}\r\nc".into();
+    event.article = Some("javascript:alert(document.cookie)".into());
+    event.runbook = Some("\u{200f}clear\u{1b}]0;x".into());
+    let reply = scene.agent.ask(&RelayRequest::Alarms(batch)).await;
+    assert!(matches!(reply, RelayReply::AlarmsStored { .. }), "{reply:?}");
+    let id = scene.id("/\u{202e}x\u{1b}[2J");
+    for path in ["/api/v1/alarms".to_owned(), format!("/api/v1/alarms/{id}")] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            scene.reads
+        );
+        let (status, _, body) = send(scene.address, &request).await;
+        assert_eq!(status, 200, "{body}");
+        for bad in ["\u{202e}", "\u{2066}", "\u{200f}", "\\u001b", "\\u0007", "javascript"] {
+            assert!(!body.contains(bad), "{path} answers {bad:?}: {body}");
+        }
+        assert!(body.contains("clear"), "{body}");
+    }
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{TestOrganisation, TestRelay, key, limits, now};
+use crate::program;
 use crate::store::{
     alarm, all_statements, event, no_device_keeps_another_waiting, tables_follow_the_version,
 };
@@ -249,4 +250,56 @@ async fn a_relay_serves_on_postgresql_over_a_crash_of_the_server() {
     let (alarms, _) = store.reader().alarms_since(&filter, 0, 1000).await.unwrap();
     assert_eq!(alarms.len(), 301, "none is lost, none is there twice");
     relay.relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_program_refuses_a_database_that_another_relay_uses() {
+    let Some(postgres) = PostgresServer::ready().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (first, other) = (dir.path().join("first"), dir.path().join("other"));
+    let url = postgres.url();
+    let init = |data: &std::path::Path| {
+        let port = program::free_port().to_string();
+        let data = data.display().to_string();
+        let host = ["--host", "127.0.0.1", "--port", &port];
+        program::run(&[&["init", "--data", &data], &host[..], &["--database-url", &url]].concat())
+    };
+    let (ok, text) = init(&first);
+    assert!(ok, "{text}");
+    let file = first.join("relay.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let config = config.replace("# metrics_listen = \"127.0.0.1:9464\"", "metrics_listen = \"off\"");
+    std::fs::write(&file, &config).unwrap();
+    let word =
+        |text: &str| text.split_whitespace().find(|w| w.starts_with("nearhand-claim-")).unwrap().to_owned();
+    let relay = program::start(&first, &word(&text).parse().unwrap());
+    relay.connect(&key()).await.newcomer().await;
+
+    let words = "another nearhand-relay uses this database";
+    let (ok, text) = init(&other);
+    assert!(!ok && text.contains(words), "{text}");
+    // Its own key and port, as after a copy of the directory.
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::copy(first.join("relay.key"), other.join("relay.key")).unwrap();
+    let moved: String = config
+        .lines()
+        .map(|line| {
+            if line.starts_with("listen = ") {
+                "listen = \"127.0.0.1:0\"\n".into()
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    std::fs::write(other.join("relay.toml"), moved).unwrap();
+    let (ok, text) = program::run(&["run", "--data", &other.display().to_string()]);
+    assert!(!ok && text.contains(words), "{text}");
+    // What the operator does next to a running relay goes on.
+    let data = first.display().to_string();
+    let (ok, text) = program::run(&["init", "--data", &data, "--again"]);
+    assert!(ok && text.contains("nearhand-claim-"), "{text}");
+    let (ok, text) = program::run(&["token", "add", "wall", "--data", &data]);
+    assert!(ok, "{text}");
+    let (ok, text) = program::run(&["audit", "verify", "--data", &data]);
+    assert!(ok, "{text}");
 }

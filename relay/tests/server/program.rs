@@ -23,18 +23,18 @@ use quinn::{Connection, Endpoint, ServerConfig};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nearhand-relay");
 
-fn run(arguments: &[&str]) -> (bool, String) {
+pub(super) fn run(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(PROGRAM).args(arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-struct RelayProcess {
+pub(super) struct RelayProcess {
     child: Child,
     address: SocketAddr,
     key: PublicKey,
@@ -62,7 +62,7 @@ fn init(data: &Path) -> ClaimString {
     string.parse().unwrap()
 }
 
-fn start(data: &Path, claim: &ClaimString) -> RelayProcess {
+pub(super) fn start(data: &Path, claim: &ClaimString) -> RelayProcess {
     let child = Command::new(PROGRAM)
         .args(["run", "--data", data.to_str().unwrap()])
         .stderr(Stdio::null())
@@ -73,7 +73,7 @@ fn start(data: &Path, claim: &ClaimString) -> RelayProcess {
 }
 
 impl RelayProcess {
-    async fn connect(&self, key: &SecretKey) -> ControlClient {
+    pub(super) async fn connect(&self, key: &SecretKey) -> ControlClient {
         ControlClient::connect(self.address, self.key, key).await
     }
 
@@ -262,11 +262,13 @@ async fn a_backup_is_one_verified_file_and_is_put_back_on_an_empty_machine() {
     assert!(!ok && text.contains("relay.toml is there already"), "{text}");
     assert_eq!(files(&data), before);
     let (ok, text) = run(&["restore", &copy, "--data", &target_name]);
+    assert!(!ok && text.contains("outside of the data directory") && !target.exists(), "{text}");
+    let (ok, text) = run(&["restore", &copy, "--data", &target_name, "--outside"]);
     assert!(!ok && text.contains("elsewhere.secret is there already"), "{text}");
     std::fs::remove_dir_all(&data).unwrap();
     std::fs::remove_file(&outside).unwrap();
 
-    let (ok, text) = run(&["restore", &copy, "--data", &target_name]);
+    let (ok, text) = run(&["restore", &copy, "--data", &target_name, "--outside"]);
     assert!(ok && text.contains("is back, as it was then"), "{text}");
     let names: Vec<String> = files(&target).into_keys().collect();
     assert_eq!(names, ["lock", "relay.db", "relay.key", "relay.toml", "secrets/ops"]);

@@ -9,13 +9,13 @@ use crate::harness::{ControlClient, TestMember, TestOrganisation, TestRelay, lim
 use crate::peers::{ReceiverStub, free_port, listening};
 use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
-use nearhand_proto::id::{Fingerprint, StreamId};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::AlarmAction;
 use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::config::RelayConfig;
 use nearhand_relay::notify::sender::ReceiverSender;
-use nearhand_relay::store::OutboxState;
+use nearhand_relay::store::{AlarmWrite, OutboxState};
 use nearhand_relay_core::notify::webhook::{WebhookSecret, headers};
 use nearhand_transport::platform::write_private;
 use serde_json::{Value, json};
@@ -226,6 +226,35 @@ async fn a_private_address_is_not_connected_to_unless_that_is_meant() {
     let dead = scene.relay.relay.control().store().reader().dead_letters(10).await.unwrap();
     assert!(dead.iter().all(|letter| letter.answer.contains("allow_private")), "{dead:?}");
     assert!(sink.hits().is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_receiver_hears_a_critical_alarm_before_another_devices_flood() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = ReceiverStub::start((200, "")).await;
+    sink.heard.lock().unwrap().slow = Duration::from_millis(200);
+    let scene = ReceiverFixture::new(dir.path(), &webhook(&sink, "")).await;
+    let store = scene.relay.relay.control().store().clone();
+    let say = async |device: u8, instances: Vec<String>, severity| {
+        let records = (1..).zip(instances).map(|(seq, instance)| {
+            let RelayRequest::Alarms(batch) = event(seq, &instance, AlarmTransition::Raised, severity) else {
+                unreachable!("it is a batch")
+            };
+            batch.records[0].clone()
+        });
+        let batch = AlarmBatch { stream: StreamId::from_bytes([device; 16]), records: records.collect() };
+        let device = DeviceId::from_bytes([device; 16]);
+        store.write_alarm(AlarmWrite::Batch(device, batch, now())).await.unwrap();
+    };
+    const FLOOD: usize = 450;
+    say(1, (0..FLOOD).map(|n| format!("/{n}")).collect(), Severity::Error).await;
+    eventually("the flood is being delivered", async || (!sink.hits().is_empty()).then_some(())).await;
+    say(2, vec!["/bad".to_owned()], Severity::Critical).await;
+    let place = eventually("the critical alarm is delivered", async || {
+        sink.hits().iter().position(|hit| hit.json()["data"]["instance"] == "/bad")
+    })
+    .await;
+    assert!(place < FLOOD / 3, "{place} others came first");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::webhook::{data, rfc3339};
 use crate::alarm::{AlarmNotice, NoticeKind};
+use crate::clean_json;
 
 /// Syslog's facility local0 (RFC 5424, section 6.2.1).
 const LOCAL0: u8 = 16;
@@ -183,7 +184,7 @@ pub fn mail(notices: &[&AlarmNotice]) -> (String, String) {
         if let Some(runbook) = &alarm.runbook {
             body.push_str(&format!("    runbook {}\r\n", text::one_line(runbook, MAX_LINE)));
         }
-        if let Some(article) = &alarm.article {
+        if let Some(article) = alarm.article.as_deref().and_then(clean_json::link) {
             body.push_str(&format!("    article {}\r\n", text::one_line(article, MAX_LINE)));
         }
         body.push_str(&format!("    alarm {}\r\n\r\n", alarm.id));

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::alarm::{AlarmNotice, AlarmProjection};
+use crate::clean_json::cleaned;
 
 /// Before a secret's base64.
 const PREFIX: &str = "whsec_";
@@ -81,7 +82,7 @@ pub fn body(notice: &AlarmNotice) -> Value {
 /// The notice's alarm, as receivers of JSON get it.
 pub fn data(notice: &AlarmNotice) -> Value {
     let alarm = &notice.alarm;
-    json!({
+    cleaned(json!({
         "id": alarm.id.to_string(),
         "number": notice.number,
         "test": notice.kind == crate::alarm::NoticeKind::Test,
@@ -104,7 +105,7 @@ pub fn data(notice: &AlarmNotice) -> Value {
         "assigned": alarm.assigned.as_ref().map(|to| to.name.clone()),
         "runbook": alarm.runbook,
         "article": alarm.article,
-    })
+    }))
 }
 
 fn value(alarm: &AlarmProjection) -> Value {
@@ -129,6 +130,29 @@ mod tests {
     use crate::alarm::sample_notice as notice;
 
     /// The specification's own example.
+    #[test]
+    fn nothing_that_a_device_or_a_person_wrote_goes_out_as_it_came() {
+        let mut notice = notice();
+        let hostile = || "a\u{202e}b\u{1b}[2J\nc".to_owned();
+        let alarm = &mut notice.alarm;
+        (alarm.instance, alarm.summary, alarm.runbook) = (hostile(), hostile(), Some(hostile()));
+        alarm.article = Some("javascript:alert(1)".to_owned());
+        alarm.value = Some(AlarmMeasurement { value: 1.0, unit: hostile() });
+        let by = nearhand_proto::message::alarms::AlarmActor { id: None, name: hostile() };
+        alarm.assigned = Some(by.clone());
+        alarm.acknowledged = Some(nearhand_proto::message::alarms::AlarmAcknowledgement {
+            by,
+            at: notice.at,
+            comment: hostile(),
+        });
+        notice.device_name = hostile();
+        let text = data(&notice).to_string();
+        assert!(
+            !text.contains('\u{202e}') && !text.contains("\\u001b") && !text.contains("javascript"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn the_signature_is_that_of_the_specification() {
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();

@@ -246,7 +246,7 @@ pub(super) async fn open_window(
     else {
         return Err(unexpected());
     };
-    Ok(answer::json(StatusCode::CREATED, window_json(&window).to_string()))
+    Ok(answer::cleaned_json(StatusCode::CREATED, &window_json(&window)))
 }
 
 pub(super) async fn close_window(

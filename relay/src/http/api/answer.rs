@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nearhand_proto::message::alarms::AlarmActor;
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::clean_json::cleaned;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -55,9 +56,14 @@ pub(super) fn json(status: StatusCode, body: String) -> Response {
     (status, headers, body).into_response()
 }
 
+/// As [`json`], with texts of devices and people made safe.
+pub(super) fn cleaned_json(status: StatusCode, value: &Value) -> Response {
+    json(status, cleaned(value.clone()).to_string())
+}
+
 /// What was asked for.
 pub(super) fn ok(value: &Value) -> Response {
-    json(StatusCode::OK, value.to_string())
+    cleaned_json(StatusCode::OK, value)
 }
 
 /// A body of JSON; mistakes are told with their place.

@@ -215,6 +215,8 @@ pub struct PeerInput {
     /// What to answer next; then `otherwise`.
     pub next: VecDeque<(u16, &'static str)>,
     pub otherwise: (u16, &'static str),
+    /// How long each answer takes.
+    pub slow: std::time::Duration,
 }
 
 /// An HTTP server that keeps what it is sent.
@@ -253,6 +255,10 @@ async fn hear(
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
+    let slow = heard.lock().unwrap().slow;
+    if !slow.is_zero() {
+        tokio::time::sleep(slow).await;
+    }
     let mut heard = heard.lock().unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
     heard.hits.push(HttpHit { path: uri.to_string(), headers, body });

@@ -1,3 +1,5 @@
+//! Silence of servers and desktops, goodbyes, outages of a place, and the relay's own restart.
+
 use super::*;
 
 const START: UnixMillis = UnixMillis(1_000_000_000);
