@@ -12,6 +12,7 @@ use nearhand_proto::credential::{Credential, Revocations};
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use nearhand_transport::key_file;
 use nearhand_transport::platform::{create_private_dir, read_private, write_private};
@@ -293,6 +294,15 @@ impl AgentHome {
         } else {
             self.save("technicians", &BTreeSet::<TechnicianId>::new())
         }
+    }
+
+    /// When support codes were burnt, if that can be read: losing it is no reason to refuse to start.
+    pub(crate) fn burnt_codes(&self) -> Vec<UnixMillis> {
+        self.load("burnt-codes").ok().flatten().unwrap_or_default()
+    }
+
+    pub(crate) fn save_burnt_codes(&self, burnt: &[UnixMillis]) -> Result<(), AgentHomeError> {
+        self.save("burnt-codes", &burnt)
     }
 
     /// What a person here asked for and is not over, if it can be read: losing it is no reason to refuse to start.

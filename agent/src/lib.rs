@@ -14,6 +14,7 @@ mod hub;
 mod local;
 mod off_loop;
 mod platform;
+mod restart;
 mod runbook;
 mod service;
 mod session;

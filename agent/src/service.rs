@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::local::LocalService;
 use crate::local::server::SocketAccess;
 use crate::runbook::Runbooks;
-use crate::{control, local};
+use crate::{control, local, restart, session};
 
 /// Time for sessions to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(1500);
@@ -47,6 +47,8 @@ impl AgentService {
             tracing::error!(%error, "the policy allows nothing until it is mended");
         }
         let runbooks = Arc::new(Runbooks::open(&hub.home));
+        // Before the relay can offer them again.
+        session::resume_kept(&hub, &runbooks).await;
         tasks.spawn(control::run(hub.clone(), runbooks.clone()));
         tasks.spawn(runbooks.clone().mend(hub.clone()));
         let mut alarms = None;
@@ -70,7 +72,12 @@ impl AgentService {
         if let Some(alarms) = &self.alarms {
             alarms.stop(&self.hub).await;
         }
-        self.hub.stop();
+        if restart::is_under_way().await {
+            tracing::info!("sessions stay for the agent that is started next");
+            self.hub.suspend();
+        } else {
+            self.hub.stop();
+        }
         let _ =
             tokio::time::timeout(GOODBYE, async { while self.tasks.join_next().await.is_some() {} }).await;
         // Sessions close their connections on their own tasks.

@@ -60,6 +60,20 @@ impl SupportCodeIssuer {
         }
     }
 
+    /// Codes that were burnt so long ago, before the agent was started again. What is older than this machine's clock can tell
+    /// counts as burnt now.
+    pub fn burnt_before(&mut self, now: Instant, ages: impl IntoIterator<Item = Duration>) {
+        let recent = ages.into_iter().filter(|age| *age < BURNT_WITHIN);
+        self.burnt.extend(recent.map(|age| now.checked_sub(age).unwrap_or(now)));
+        self.burnt.sort_unstable();
+    }
+
+    /// How long ago codes were burnt that still count, for the next process.
+    pub fn burnt_ages(&self, now: Instant) -> Vec<Duration> {
+        let ages = self.burnt.iter().map(|at| now.saturating_duration_since(*at));
+        ages.filter(|age| *age < BURNT_WITHIN).collect()
+    }
+
     /// Shows a new code; the one before is void.
     pub fn show(&mut self, now: Instant, code: SupportCode) {
         self.generation += 1;
@@ -202,6 +216,12 @@ mod tests {
             keeper.settle(now, generation).unwrap().wrong();
         }
         assert_eq!(keeper.may_make(now), Err(LockedOut { seconds: 601 }));
+        // Also for an agent that is started again in between.
+        let later = now + Duration::from_secs(60);
+        let mut next = SupportCodeIssuer::default();
+        next.burnt_before(later, keeper.burnt_ages(later));
+        assert_eq!(next.may_make(later), Err(LockedOut { seconds: 541 }));
+        next.may_make(now + LOCKED_FOR).unwrap();
         keeper.may_make(now + LOCKED_FOR).unwrap();
     }
 

@@ -44,12 +44,12 @@ pub struct GrantTerms {
 /// What a row can be written for so that consent takes it: it says what it grants or prolongs, if it does.
 pub trait StatesTerms {
     /// What it grants or prolongs.
-    fn terms(&self) -> Option<&GrantTerms>;
+    fn terms(&self) -> &[GrantTerms];
 }
 
 impl StatesTerms for GrantTerms {
-    fn terms(&self) -> Option<&GrantTerms> {
-        Some(self)
+    fn terms(&self) -> &[GrantTerms] {
+        core::slice::from_ref(self)
     }
 }
 
@@ -302,19 +302,25 @@ impl Consent {
 
     /// Puts a grant in force that is decided and written down. Never shortens what is granted already.
     pub fn grant(&mut self, now: Instant, recorded: &Recorded<impl StatesTerms>) {
-        let Some(GrantTerms { session, capabilities: what, duration }) = recorded.subject().terms().copied()
-        else {
-            return;
-        };
-        let Some(grants) = self.sessions.get_mut(&session) else { return };
-        let until = now + duration.min(MAX_DURATION);
-        grants.used = now;
-        for capability in what.iter() {
-            let entry = grants.until.entry(capability).or_insert(until);
-            *entry = (*entry).max(until);
+        for GrantTerms { session, capabilities: what, duration } in recorded.subject().terms().iter().copied()
+        {
+            let Some(grants) = self.sessions.get_mut(&session) else { continue };
+            let until = now + duration.min(MAX_DURATION);
+            grants.used = now;
+            for capability in what.iter() {
+                let entry = grants.until.entry(capability).or_insert(until);
+                *entry = (*entry).max(until);
+            }
+            grants.over = grants.over.without(what);
+            grants.taken = grants.taken.without(what);
         }
-        grants.over = grants.over.without(what);
-        grants.taken = grants.taken.without(what);
+    }
+
+    /// What is granted now and not used up, with the exact time that is left.
+    pub fn remaining(&self, now: Instant, session: SessionId) -> Vec<(Capability, Duration)> {
+        let Some(grants) = self.sessions.get(&session) else { return Vec::new() };
+        let left = grants.until.iter().map(|(what, until)| (*what, until.saturating_duration_since(now)));
+        left.filter(|(what, left)| !left.is_zero() && !grants.taken.contains(*what)).collect()
     }
 
     /// Whether an act may be done now. Asked at every request.
@@ -358,7 +364,7 @@ impl Consent {
     /// Prolongs what is granted now by the duration of the terms each, at most to [`MAX_DURATION`] from now. Returns what
     /// was.
     pub fn extend(&mut self, now: Instant, recorded: &Recorded<impl StatesTerms>) -> Capabilities {
-        let terms = recorded.subject().terms().copied();
+        let terms = recorded.subject().terms().first().copied();
         let Some(GrantTerms { session, capabilities: what, duration: more }) = terms else {
             return Capabilities::NONE;
         };

@@ -92,10 +92,12 @@ async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
         }
     };
     // A person who closes this terminal no longer watches: nothing goes on unseen.
-    match attendance.agent.ask(LocalVerb::StopAll).await {
-        Ok(_) => println!("All sessions are ended."),
-        Err(error) => outcome.and(Err(error.into()))?,
+    let stopped = attendance.agent.ask(LocalVerb::StopAll).await;
+    if stopped.is_ok() {
+        println!("All sessions are ended.");
     }
+    outcome?;
+    stopped?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,6 +30,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::help::HelpDesk;
 use super::identity::{DeviceIdentity, wall_clock};
+use super::kept_sessions::{SessionKeys, SessionsFile};
 use super::local_events::LocalEvents;
 use super::relay_link::RelayLink;
 use crate::audit::{self, OpenedRecord, RecordWriter};
@@ -63,6 +64,8 @@ pub(crate) enum ToSession {
     Tell(FromAgent),
     /// It is over.
     End(SessionEndReason),
+    /// The agent is started again, and the session stays for the next process.
+    Suspend,
 }
 
 /// The way to a session's task and to its streams.
@@ -73,15 +76,22 @@ pub(crate) struct SessionTaskHandle {
     pub(super) target: Arc<watch::Sender<Option<WindowTarget>>>,
     /// The session's chat.
     pub(crate) chat: Arc<SharedChat>,
+    /// Once its technician is known.
+    pub(super) keys: Option<SessionKeys>,
 }
 
 impl SessionTaskHandle {
     pub(super) fn new(inbox: mpsc::Sender<ToSession>) -> Self {
+        Self::with(inbox, ChatLog::new(SessionSide::Device), None)
+    }
+
+    pub(super) fn with(inbox: mpsc::Sender<ToSession>, chat: ChatLog, keys: Option<SessionKeys>) -> Self {
         Self {
             inbox,
             granted: Arc::new(watch::channel(Capabilities::NONE).0),
             target: Arc::new(watch::channel(None).0),
-            chat: Arc::new(SharedChat::new(ChatLog::new(SessionSide::Device))),
+            chat: Arc::new(SharedChat::new(chat)),
+            keys,
         }
     }
 
@@ -150,6 +160,8 @@ pub(crate) struct Hub {
     pub(crate) relay: Arc<RelayLink>,
     /// What a person at the device asks the organisation for.
     pub(crate) help: HelpDesk,
+    /// Where sessions are kept over a restart.
+    pub(super) kept: SessionsFile,
     pub(super) events: Arc<LocalEvents>,
     pub(super) record: RecordWriter,
     pub(super) acknowledge: mpsc::UnboundedSender<Acknowledgement>,
@@ -195,10 +207,12 @@ impl Hub {
         record: RecordWriter,
     ) -> Result<Arc<Self>, AgentHomeError> {
         let identity = DeviceIdentity::new(home.key()?, enrolment, home.revocations()?);
-        let sessions = Sessions::new(home.known_technicians()?);
+        let mut sessions = Sessions::new(home.known_technicians()?);
+        sessions.burnt_before(Self::timestamp(), &home.burnt_codes());
         let events = Arc::new(LocalEvents::new());
         let relay = Arc::new(RelayLink::new());
         let help = HelpDesk::new(home.clone(), events.clone(), relay.clone());
+        let kept = SessionsFile::new(identity.is_enrolled().then(|| identity.device().to_string()));
         let (acknowledge, acknowledged) = mpsc::unbounded_channel();
         Ok(Arc::new(Self {
             home,
@@ -206,6 +220,7 @@ impl Hub {
             identity,
             relay,
             help,
+            kept,
             events,
             record,
             acknowledge,
@@ -227,7 +242,7 @@ impl Hub {
         wall_clock()
     }
 
-    fn timestamp() -> Timestamp {
+    pub(super) fn timestamp() -> Timestamp {
         Timestamp { instant: Instant::now(), wall: Self::now() }
     }
 
@@ -328,7 +343,9 @@ impl Hub {
     /// A session's task has returned: what is left of the session goes.
     pub(crate) fn forget_session(&self, session: SessionId, why: &AgentNotice) {
         self.update(|sessions, now| sessions.forget(now, session, why));
-        self.state().handles.remove(&session);
+        let mut state = self.state();
+        state.handles.remove(&session);
+        self.keep_sessions(&state, Instant::now());
     }
 
     /// Follows how many local programs watch.
@@ -466,6 +483,11 @@ impl Hub {
     /// The agent stops: sessions end, tasks return.
     pub(crate) fn stop(&self) {
         self.update(|sessions, now| sessions.end_all(now, SessionEndReason::AgentStopping, None));
+        self.stop_tasks();
+    }
+
+    /// Tasks return.
+    pub(super) fn stop_tasks(&self) {
         self.stop.send_replace(true);
     }
 

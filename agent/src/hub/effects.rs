@@ -18,7 +18,9 @@ use crate::home::AgentHome;
 impl Hub {
     /// Carries out what the sessions' state wants, in order.
     pub(super) fn carry_out(&self, state: &mut HubState, now: Timestamp) {
+        let mut is_to_keep = false;
         for effect in state.sessions.take_effects() {
+            is_to_keep |= changes_what_is_kept(&effect);
             match effect {
                 SessionEffect::Note(row) => self.write_row(state, now, row, (), |outcome| {
                     Acknowledgement::Note(outcome.map(Recorded::into_subject))
@@ -58,10 +60,21 @@ impl Hub {
                         }
                     });
                 }
+                SessionEffect::SaveBurnt(burnt) => {
+                    let home = self.home.clone();
+                    self.record.write_file(move || {
+                        if let Err(error) = home.save_burnt_codes(&burnt) {
+                            tracing::warn!(%error, "wrong support codes are forgotten at a restart");
+                        }
+                    });
+                }
                 SessionEffect::FreeRouting => self.free_routing(),
                 SessionEffect::Asking(waits) => drop(self.asking.send_replace(waits)),
                 SessionEffect::Watching(programs) => drop(self.watching.send_replace(programs)),
             }
+        }
+        if is_to_keep {
+            self.keep_sessions(state, now.instant);
         }
         self.wake.notify_one();
     }
@@ -131,6 +144,18 @@ impl Hub {
             });
         }
     }
+}
+
+/// Whether the next process of the agent has to know. Heartbeats show that this one was there until now.
+fn changes_what_is_kept(effect: &SessionEffect) -> bool {
+    matches!(
+        effect,
+        SessionEffect::SetCapabilities(..)
+            | SessionEffect::EndSession(..)
+            | SessionEffect::ShowSession(_)
+            | SessionEffect::KeepChat(..)
+            | SessionEffect::TellPerson(_, LocalEvent::Heartbeat { .. } | LocalEvent::Chat { .. })
+    )
 }
 
 fn tell_technician(state: &HubState, session: SessionId, message: FromAgent) {

@@ -25,7 +25,7 @@ use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
 
 use super::display::look_at_screen;
-use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub};
+use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, SessionKeys};
 use crate::platform;
 use nearhand_agent_core::sessions::{ArrivedSession, SessionTechnician};
 use nearhand_desktop::user_process;
@@ -34,8 +34,7 @@ use nearhand_desktop::user_process;
 pub(super) struct ResumableSession {
     pub(super) session: SessionId,
     pub(super) technician: SessionTechnician,
-    key: PublicKey,
-    resume: ResumeSecret,
+    pub(super) keys: SessionKeys,
 }
 
 /// The control stream, once both know each other.
@@ -141,17 +140,18 @@ async fn settle(
         }
         (TechnicianProof::Managed, None, None) => None,
         (TechnicianProof::Resume(proof), _, Some(standing)) => {
-            let right = standing.key == key && standing.resume.check_technician(&channel, &proof).is_ok();
+            let keys = &standing.keys;
+            let right = keys.key == key && keys.resume.check_technician(&channel, &proof).is_ok();
             if !right {
                 return Err(refused(SessionRefusal::NoSuchSession));
             }
-            Some(standing.resume.agent_proof(&channel))
+            Some(keys.resume.agent_proof(&channel))
         }
         (TechnicianProof::Resume(_), _, None) => return Err(refused(SessionRefusal::NoSuchSession)),
         _ => return Err(refused(SessionRefusal::Protocol)),
     };
     let resume = match standing {
-        Some(standing) => standing.resume.clone(),
+        Some(standing) => standing.keys.resume.clone(),
         None => {
             let secret = tls::exporter(connection, RESUME_LABEL, session.as_bytes());
             ResumeSecret::new(secret.ok_or(refused(SessionRefusal::Protocol))?)
@@ -164,9 +164,11 @@ async fn settle(
         let start = ArrivedSession { session, technician: technician.clone(), attended, person, offers };
         hub.propose(|sessions, _| sessions.begin(start)).1.wait().await.map_err(refused)?;
     }
+    let keys = SessionKeys { credential: hello.credential, key, resume };
+    hub.set_keys(session, keys.clone());
     let ready = ready(hub, session, confirmation, offers);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
-    Ok(ResumableSession { session, technician, key, resume })
+    Ok(ResumableSession { session, technician, keys })
 }
 
 /// The technician that the hello claims, if the organisation vouches for them and the key is this
@@ -184,13 +186,8 @@ fn technician(
             SessionRefusal::NotTrusted
         }
     })?;
-    let id = verified.technician_id().filter(|_| verified.key() == key).ok_or(SessionRefusal::NotTrusted)?;
-    Ok(SessionTechnician {
-        id,
-        name: verified.invite.name.clone(),
-        organisation: verified.invite.organisation_name.clone(),
-        verified,
-    })
+    let is_its_key = verified.key() == key;
+    SessionTechnician::of(verified).filter(|_| is_its_key).ok_or(SessionRefusal::NotTrusted)
 }
 
 async fn prove_code(
@@ -224,7 +221,7 @@ async fn prove_code(
 
 /// What can be done here now (what has to do with a screen needs one), and who is in front of that screen, if it isn't
 /// the agent's own user.
-async fn here(hub: &Hub) -> (Capabilities, Option<u32>) {
+pub(super) async fn here(hub: &Hub) -> (Capabilities, Option<u32>) {
     let found = match look_at_screen(hub).await {
         Ok(owner) => match user_process::can_start_as(owner.user).await {
             Ok(()) => Ok(owner.user),

@@ -27,7 +27,7 @@ use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::hub::{Hub, ToSession};
+use crate::hub::{Hub, ReturningSession, ToSession};
 use crate::runbook::Runbooks;
 use hello::ResumableSession;
 use path::ServedPath;
@@ -65,15 +65,45 @@ impl From<SessionEndReason> for SessionOutcome {
     }
 }
 
+/// How a session comes to its task.
+enum SessionOrigin {
+    /// The relay offers it.
+    Offered(SessionOffer),
+    /// The process before has kept it; its technician is waited for.
+    Kept(Box<ResumableSession>),
+}
+
 /// Runs a session from its offer to its end.
 pub(crate) async fn run(
     hub: Arc<Hub>,
     runbooks: Arc<Runbooks>,
     offer: SessionOffer,
-    mut inbox: mpsc::Receiver<ToSession>,
+    inbox: mpsc::Receiver<ToSession>,
 ) {
     let session = offer.session;
-    let over = live(&hub, &runbooks, offer, &mut inbox).await;
+    run_to_its_end(hub, runbooks, session, SessionOrigin::Offered(offer), inbox).await;
+}
+
+/// Goes on with the sessions that the process before has kept.
+pub(crate) async fn resume_kept(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>) {
+    let (offers, _) = hello::here(hub).await;
+    for ReturningSession { session, technician, keys, inbox } in hub.returning_sessions(offers).await {
+        let origin = SessionOrigin::Kept(Box::new(ResumableSession { session, technician, keys }));
+        tokio::spawn(run_to_its_end(hub.clone(), runbooks.clone(), session, origin, inbox));
+    }
+}
+
+async fn run_to_its_end(
+    hub: Arc<Hub>,
+    runbooks: Arc<Runbooks>,
+    session: SessionId,
+    origin: SessionOrigin,
+    mut inbox: mpsc::Receiver<ToSession>,
+) {
+    let Some(over) = live(&hub, &runbooks, session, origin, &mut inbox).await else {
+        tracing::info!(%session, "the session stays for the next process");
+        return;
+    };
     tracing::info!(%session, why = %over.why, "session is over");
     hub.forget_session(session, &over.why);
     if let Some(relay) = hub.relay.connection() {
@@ -90,48 +120,63 @@ pub(crate) async fn run(
     crate::platform::give_back_memory_soon();
 }
 
+/// How it ended; `None`: the agent is started again, and the session stays.
 async fn live(
     hub: &Arc<Hub>,
     runbooks: &Arc<Runbooks>,
-    mut offer: SessionOffer,
+    session: SessionId,
+    origin: SessionOrigin,
     inbox: &mut mpsc::Receiver<ToSession>,
-) -> SessionOutcome {
-    let session = offer.session;
-    let mut standing: Option<ResumableSession> = None;
+) -> Option<SessionOutcome> {
+    let (mut offer, mut standing) = match origin {
+        SessionOrigin::Offered(offer) => (Some(offer), None),
+        SessionOrigin::Kept(standing) => (None, Some(*standing)),
+    };
     loop {
-        let path = match ServedPath::open(hub, &offer) {
-            Ok(path) => path,
-            Err(error) => {
-                let why = AgentNotice::Words(format!("no path could be opened: {error}"));
-                return SessionOutcome::new(CloseOutcome::Failed, why);
+        if let Some(offer) = offer.take() {
+            match serve_offer(hub, runbooks, &offer, &mut standing, inbox).await {
+                Ok(ServeEnd::Over(ended)) => return Some(ended.into()),
+                Ok(ServeEnd::Lost) => set_connected(hub, session, false),
+                Ok(ServeEnd::Suspended) => return None,
+                Err(over) => return Some(over),
             }
-        };
-        let met = meet(hub, &offer, &path, standing.as_ref()).await;
-        let end = match met {
-            Ok((connection, talk)) => {
-                set_connected(hub, session, true);
-                let standing = standing.get_or_insert(talk.standing);
-                let end =
-                    serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
-                close(&connection, &path, &end).await;
-                end
-            }
-            Err(why) if standing.is_none() => {
-                return SessionOutcome::new(CloseOutcome::NotGranted, AgentNotice::Words(why));
-            }
-            Err(why) => {
-                tracing::info!(%session, why, "no resumption on this path");
-                ServeEnd::Lost
-            }
-        };
-        match end {
-            ServeEnd::Over(ended) => return ended.into(),
-            ServeEnd::Lost => set_connected(hub, session, false),
         }
         match timeout(RESUME_WITHIN, next_offer(inbox)).await {
-            Ok(Ok(next)) => offer = next,
-            Ok(Err(ended)) => return ended.into(),
-            Err(_) => return SessionOutcome::new(CloseOutcome::Lost, AgentNotice::ConnectionLost),
+            Ok(NextOffer::Offer(next)) => offer = Some(next),
+            Ok(NextOffer::Ended(ended)) => return Some(ended.into()),
+            Ok(NextOffer::Suspended) => return None,
+            Err(_) => return Some(SessionOutcome::new(CloseOutcome::Lost, AgentNotice::ConnectionLost)),
+        }
+    }
+}
+
+/// Serves the technician on an offered path. An error: the session is over before it stands.
+async fn serve_offer(
+    hub: &Arc<Hub>,
+    runbooks: &Arc<Runbooks>,
+    offer: &SessionOffer,
+    standing: &mut Option<ResumableSession>,
+    inbox: &mut mpsc::Receiver<ToSession>,
+) -> Result<ServeEnd, SessionOutcome> {
+    let session = offer.session;
+    let path = ServedPath::open(hub, offer).map_err(|error| {
+        let why = AgentNotice::Words(format!("no path could be opened: {error}"));
+        SessionOutcome::new(CloseOutcome::Failed, why)
+    })?;
+    match meet(hub, offer, &path, standing.as_ref()).await {
+        Ok((connection, talk)) => {
+            set_connected(hub, session, true);
+            let standing = standing.get_or_insert(talk.standing);
+            let end = serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
+            close(&connection, &path, &end).await;
+            Ok(end)
+        }
+        Err(why) if standing.is_none() => {
+            Err(SessionOutcome::new(CloseOutcome::NotGranted, AgentNotice::Words(why)))
+        }
+        Err(why) => {
+            tracing::info!(%session, why, "no resumption on this path");
+            Ok(ServeEnd::Lost)
         }
     }
 }
@@ -173,14 +218,22 @@ async fn meet(
         .unwrap_or_else(|_| Err("the technician did not come".to_owned()))
 }
 
-async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<SessionOffer, SessionEndReason> {
+/// What an interrupted session hears.
+enum NextOffer {
+    Offer(SessionOffer),
+    Ended(SessionEndReason),
+    Suspended,
+}
+
+async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> NextOffer {
     loop {
         match inbox.recv().await {
-            Some(ToSession::Offer(offer)) => return Ok(offer),
-            Some(ToSession::End(ended)) => return Err(ended),
+            Some(ToSession::Offer(offer)) => return NextOffer::Offer(offer),
+            Some(ToSession::End(ended)) => return NextOffer::Ended(ended),
+            Some(ToSession::Suspend) => return NextOffer::Suspended,
             // Nobody is there to be told; the state is told at resumption.
             Some(ToSession::Tell(_)) => {}
-            None => return Err(SessionEndReason::AgentStopping),
+            None => return NextOffer::Ended(SessionEndReason::AgentStopping),
         }
     }
 }

@@ -55,6 +55,8 @@ pub(super) enum ServeEnd {
     Lost,
     /// The session is over.
     Over(SessionEndReason),
+    /// The agent is started again; the technician finds the session at the next process.
+    Suspended,
 }
 
 /// Which kinds of stream may be open once at a time.
@@ -121,6 +123,7 @@ pub(super) async fn serve(
                     farewell(hub, &mut send, ended).await;
                     return ServeEnd::Over(ended);
                 }
+                Some(ToSession::Suspend) => return ServeEnd::Suspended,
                 // The technician lost a connection that we still hold: theirs counts.
                 Some(ToSession::Offer(offer)) => {
                     requeue(hub, offer);

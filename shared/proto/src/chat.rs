@@ -123,10 +123,11 @@ impl ChatLog {
             ChatFrame::Message { number, at, text } => {
                 let from_technician = self.side == SessionSide::Device;
                 let text = text::multi_line(&text, MAX_CHAT);
-                if self.peer_text + text.len() > MAX_PEER_TEXT {
+                let peer_text = self.peer_text.saturating_add(text.len());
+                if peer_text > MAX_PEER_TEXT {
                     return Err(ChatError::TooMany);
                 }
-                self.peer_text += text.len();
+                self.peer_text = peer_text;
                 self.got = number;
                 let line = ChatLine { from_technician, number, at, text, mark: DeliveryMark::Received };
                 self.lines.push(line.clone());
@@ -147,6 +148,35 @@ impl ChatLog {
             }
         }
         if marked.is_empty() { ChatChange::Nothing } else { ChatChange::Marked(marked) }
+    }
+}
+
+/// What of a chat outlives the process of one end: its numbers, and what the other end may not have yet.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct KeptChat {
+    written: u64,
+    got: u64,
+    peer_text: u64,
+    seen: u64,
+    /// Own messages that the other end has not received.
+    unsent: Vec<ChatLine>,
+}
+
+impl ChatLog {
+    /// What is needed to go on in another process.
+    pub fn kept(&self) -> KeptChat {
+        let own = self.side == SessionSide::Technician;
+        let is_unsent = |line: &&ChatLine| line.from_technician == own && line.mark == DeliveryMark::Sent;
+        let unsent = self.lines.iter().filter(is_unsent).cloned().collect();
+        let peer_text = self.peer_text as u64;
+        KeptChat { written: self.written, got: self.got, peer_text, seen: self.seen, unsent }
+    }
+
+    /// Goes on after another process of this end.
+    pub fn resumed(side: SessionSide, kept: KeptChat) -> Self {
+        let KeptChat { written, got, peer_text, seen, unsent } = kept;
+        let peer_text = usize::try_from(peer_text).unwrap_or(usize::MAX);
+        Self { side, lines: unsent, written, got, peer_text, seen }
     }
 }
 
@@ -223,6 +253,25 @@ mod tests {
         assert_eq!(texts, ["one", "two"]);
         assert!(t.lines().iter().all(|l| l.mark == DeliveryMark::Received));
         assert_eq!(ChatStream::default().next_frame(&t), None, "nothing is sent a third time");
+    }
+
+    #[test]
+    fn an_end_that_was_started_again_goes_on_where_it_was() {
+        let (mut t, mut d) = (ChatLog::new(SessionSide::Technician), ChatLog::new(SessionSide::Device));
+        t.say("one", AT);
+        pump(&mut ChatStream::default(), &t, &mut d);
+        d.say("received", AT);
+        pump(&mut ChatStream::default(), &d, &mut t);
+        pump(&mut ChatStream::default(), &t, &mut d);
+        d.say("not received", AT);
+        let mut d = ChatLog::resumed(SessionSide::Device, d.kept());
+        assert_eq!(d.lines().len(), 1);
+        t.say("two", AT);
+        pump(&mut ChatStream::default(), &t, &mut d);
+        d.say("after", AT);
+        pump(&mut ChatStream::default(), &d, &mut t);
+        let texts: Vec<_> = t.lines().iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["one", "received", "two", "not received", "after"]);
     }
 
     #[test]

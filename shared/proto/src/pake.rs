@@ -176,6 +176,11 @@ impl ResumeSecret {
         Self(Zeroizing::new(exporter))
     }
 
+    /// The secret itself, for an agent that keeps it over a restart.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.0.clone()
+    }
+
     fn mac(&self, who: &[u8], channel: &ChannelBinding) -> Hmac<Sha256> {
         let mut mac = mac(&self.0);
         mac.update(who);

@@ -100,7 +100,11 @@ pub fn web_address(text: &str) -> Option<&str> {
     (is_web && is_plain && !host.is_empty() && !host.starts_with(':') && !host.contains('@')).then_some(text)
 }
 
-/// An error and its causes, in one line; a cause that what stands before it names already is not said again.
+/// Longest chain of an error's causes, in characters.
+const MAX_CHAIN: usize = 1000;
+
+/// An error and its causes, in one line that can't steer a terminal: a peer may have had a word in it, such as the reason
+/// with which a connection was closed. A cause that what stands before it names already is not said again.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -112,7 +116,7 @@ pub fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    text
+    one_line(&text, MAX_CHAIN)
 }
 
 fn cleaned(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) -> String {

@@ -117,15 +117,28 @@ fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
 }
 
 #[test]
-fn a_killed_agent_ends_the_session_for_the_technician() -> Result<()> {
+fn a_killed_agent_goes_on_with_the_session_and_what_was_granted_in_it() -> Result<()> {
     let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
-    let (_console, mut client) = attended(&site, &agent)?;
-    agent.program.kill()?;
+    let (mut console, mut client) = attended(&site, &agent)?;
+    client.say("before the restart")?;
+    console.sees("before the restart")?;
     agent.restart()?;
     agent.wait_connected()?;
-    // The new process doesn't know it: nothing that was granted outlives the one that granted it.
-    client.ends_within(15, Duration::from_secs(75))?;
+    console.sees("The agent is back.")?;
+    client.event_within("resumed", Duration::from_secs(75))?;
+    agent.has_audited("session.kept", 1)?;
+    client.granted(true)?;
+    client.say("after the restart")?;
+    console.sees("after the restart")?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    console.types("stop")?;
+    client.ends_with(18)?;
+    // What was stopped stays so, however soon the agent is killed.
+    agent.restart()?;
+    agent.wait_connected()?;
+    agent.has_audited("session.kept", 1)?;
     agent.run(&["audit", "verify"])?.ok()?;
     Ok(())
 }

@@ -62,6 +62,7 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "moves work that waits for a disk to a thread",
     },
+    Driver { at: "agent/src/restart.rs", may: &[Async], because: "asks systemd why the agent stops" },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
     Driver {
         at: "agent/src/alarm/mod.rs",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nearhand_proto::grant::{Capabilities, DecidedBy};
 use nearhand_proto::id::SessionId;
 
+use super::kept::RestoredSession;
 use super::live_session::ArrivedSession;
 use crate::consent::{Ask, GrantTerms, RequestId, StatesTerms};
 use crate::display_owner::DisplayOwner;
@@ -63,11 +64,12 @@ impl UnrecordedChange {
 }
 
 impl StatesTerms for UnrecordedChange {
-    fn terms(&self) -> Option<&GrantTerms> {
+    fn terms(&self) -> &[GrantTerms] {
         match &self.change {
-            SessionChange::Grant(grant) => Some(&grant.terms),
-            SessionChange::Extend(terms) => Some(terms),
-            _ => None,
+            SessionChange::Grant(grant) => core::slice::from_ref(&grant.terms),
+            SessionChange::Extend(terms) => core::slice::from_ref(terms),
+            SessionChange::Restore(restored) => &restored.terms,
+            _ => &[],
         }
     }
 }
@@ -77,6 +79,8 @@ impl StatesTerms for UnrecordedChange {
 pub(super) enum SessionChange {
     /// A session stands.
     Begin(Box<ArrivedSession>),
+    /// A session of the process before stands again, with what was granted in it.
+    Restore(Box<RestoredSession>),
     /// The person is asked.
     Question(Box<Ask>),
     /// Capabilities are granted.
@@ -116,6 +120,7 @@ impl SessionChange {
     pub(super) fn session(&self) -> Option<SessionId> {
         match self {
             Self::Begin(start) => Some(start.session),
+            Self::Restore(restored) => Some(restored.start.session),
             Self::Question(ask) => Some(ask.session),
             Self::Grant(grant) => Some(grant.terms.session),
             Self::Extend(terms) => Some(terms.session),
@@ -131,6 +136,7 @@ impl SessionChange {
     pub(super) fn in_words(&self) -> String {
         match self {
             Self::Begin(_) => "the session did not begin".to_owned(),
+            Self::Restore(_) => "the session did not go on".to_owned(),
             Self::Question(_) => "nobody was asked".to_owned(),
             Self::Grant(grant) => format!("{} was not granted", grant.terms.capabilities),
             Self::Extend(terms) => format!("{} was not extended", terms.capabilities),

@@ -1,10 +1,11 @@
 //! The support code: whose it is, and what follows when it is used, burnt or over. How it is kept is [`crate::code`]'s.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nearhand_proto::message::local::{AgentNotice, LocalEvent, SpokenCode};
 use nearhand_proto::message::session::SessionRefusal;
 use nearhand_proto::support_code::{RoutingDigits, SupportCode};
+use nearhand_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
 use super::effect::SessionEffect;
@@ -88,17 +89,33 @@ impl Sessions {
         let settling = self.codes.settle(now.instant, generation).ok_or(SessionRefusal::NoSuchCode)?;
         if is_right() {
             settling.right();
+            self.keep_burnt(now);
             self.note(who, "code.used", None, "confirmed by both ends".to_owned());
             self.code_gone(AgentNotice::CodeUsed);
             return Ok(());
         }
         settling.wrong();
+        self.keep_burnt(now);
         self.note(who, "code.burnt", None, "wrong confirmation: the code is burnt".to_owned());
         // The others at this machine needn't know.
         let person = self.code_maker;
         self.code_gone(AgentNotice::CodeBurnt);
         self.tell(person, LocalEvent::Notice(AgentNotice::WrongCode { who: who.to_owned() }));
         Err(SessionRefusal::WrongCode)
+    }
+
+    /// Codes that were burnt before the agent was started again. A clock that was set back makes none of them younger than now.
+    pub fn burnt_before(&mut self, now: Timestamp, burnt: &[UnixMillis]) {
+        let age = |at: &UnixMillis| Duration::from_millis(now.wall.0.saturating_sub(at.0));
+        self.codes.burnt_before(now.instant, burnt.iter().map(age));
+    }
+
+    fn keep_burnt(&mut self, now: Timestamp) {
+        let at = |age: Duration| {
+            UnixMillis(now.wall.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
+        };
+        let burnt = self.codes.burnt_ages(now.instant).into_iter().map(at).collect();
+        self.push(SessionEffect::SaveBurnt(burnt));
     }
 
     pub(super) fn code_gone(&mut self, why: AgentNotice) {

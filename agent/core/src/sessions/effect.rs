@@ -40,6 +40,8 @@ pub enum SessionEffect {
     KeepChat(SessionId, ChatLine),
     /// Technicians who were granted something here before, to be kept.
     SaveKnown(BTreeSet<TechnicianId>),
+    /// When support codes were burnt that still count, to be kept.
+    SaveBurnt(Vec<UnixMillis>),
     /// The relay may give the support code's digits to somebody else.
     FreeRouting,
     /// A question waits for somebody's answer from now on, or none does any more: meanwhile no technician's input reaches a

@@ -65,11 +65,17 @@ impl Sessions {
                 self.consent.grant(now.instant, &recorded);
                 Capabilities::NONE
             }
+            SessionChange::Restore(restored) => {
+                self.stands_again(now, restored);
+                self.consent.grant(now.instant, &recorded);
+                Capabilities::NONE
+            }
             SessionChange::Extend(_) => self.consent.extend(now.instant, &recorded),
             _ => Capabilities::NONE,
         };
         let outcome = match recorded.into_subject().change {
             SessionChange::Begin(start) => self.begun(now, *start),
+            SessionChange::Restore(restored) => self.restored(now, restored.start.session),
             SessionChange::Question(ask) => self.ask_person(now, &ask),
             SessionChange::Grant(grant) => self.granted_now(now, *grant),
             SessionChange::Extend(terms) => {

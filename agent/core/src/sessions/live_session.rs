@@ -37,6 +37,13 @@ pub struct SessionTechnician {
 }
 
 impl SessionTechnician {
+    /// As a verified credential says; `None`: it is a device's.
+    pub fn of(verified: VerifiedCredential) -> Option<Self> {
+        let id = verified.technician_id()?;
+        let (name, organisation) = (verified.invite.name.clone(), verified.invite.organisation_name.clone());
+        Some(Self { id, name, organisation, verified })
+    }
+
     /// The technician's name in the audit log.
     pub fn actor(&self) -> String {
         format!("technician {} ({})", self.name, self.id)
@@ -44,7 +51,7 @@ impl SessionTechnician {
 }
 
 /// A session whose technician has proved who they are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ArrivedSession {
     /// The id of the session.
     pub session: SessionId,

@@ -64,7 +64,7 @@ impl Sessions {
         if is_granted { Ok(()) } else { Err(SessionRefusal::Unattended) }
     }
 
-    fn screen_changed(&mut self, now: Timestamp) {
+    pub(super) fn screen_changed(&mut self, now: Timestamp) {
         let bound = |(id, live): (&SessionId, &LiveSession)| {
             let is_here = live.screen.is_none() || is_same(live.screen.as_ref(), self.screen.as_ref());
             (*id, is_here, live.pause.elsewhere)

@@ -599,3 +599,72 @@ fn titles_of_windows_are_for_the_user_at_the_screen_who_is_asked_for_one() {
     device.screen_is(Some(BEN.user));
     assert!(!may(&device, ANN), "they are Ben's windows now");
 }
+
+/// Another process of the agent, which has what the first one kept.
+fn started_again(device: &Device, later: Duration) -> Device {
+    let mut again = Device::empty();
+    again.now = device.now + later;
+    for mut kept in device.sessions.to_keep(device.now) {
+        for (_, left) in &mut kept.granted {
+            *left = left.saturating_sub(later);
+        }
+        let start = ArrivedSession {
+            session: kept.session,
+            technician: technician(),
+            attended: kept.attended,
+            person: kept.person,
+            offers: Capability::ALL.into_iter().collect(),
+        };
+        again.happens(|sessions, _| sessions.restore(start, kept));
+    }
+    again
+}
+
+#[test]
+fn what_was_granted_goes_on_after_a_restart_of_the_agent_once_somebody_sees_it_and_for_no_longer() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.allow();
+    device.happens(|sessions, now| sessions.give_up(now, S, Control.into(), "technician"));
+    let mut again = started_again(&device, MINUTE);
+    assert!(again.row_said("session.kept", "still granted: view for 840 s"));
+    assert_eq!(again.allows(View), Err(SessionRefusal::Unattended), "nobody sees it yet");
+    again.happens(|sessions, now| sessions.join(now, ANN));
+    assert_eq!(again.allows(View), Ok(()));
+    assert_eq!(again.allows(Control), Err(SessionRefusal::NotGranted(Control)), "it was given up");
+    assert!(again.sessions.is_theirs(ANN, S));
+    again.pass(Duration::from_secs(841));
+    assert!(again.allows(View).is_err(), "its time is over");
+}
+
+#[test]
+fn what_was_stopped_or_is_not_written_down_does_not_come_back_after_a_restart() {
+    let mut device = Device::with_view();
+    device.happens(|sessions, now| sessions.pause(now, S)).unwrap();
+    let mut paused = started_again(&device, MINUTE);
+    paused.happens(|sessions, now| sessions.join(now, ANN));
+    assert_eq!(paused.allows(View), Err(SessionRefusal::NotGranted(View)), "it stays paused");
+    // Another user came to the screen meanwhile.
+    let mut other = Device::empty();
+    other.screen_is(Some(BEN.user));
+    other.now = device.now;
+    device.happens(|sessions, now| sessions.stop_all(now, ANN));
+    assert_eq!(device.sessions.to_keep(device.now), [], "at once, not when its connection has ended");
+    let mut full = Device::with_view();
+    let kept = full.sessions.to_keep(full.now).pop().unwrap();
+    let start = ArrivedSession {
+        session: S,
+        technician: technician(),
+        attended: true,
+        person: Some(ANN.user),
+        offers: Capability::ALL.into_iter().collect(),
+    };
+    full = Device::empty();
+    full.log.disk().is_full = true;
+    full.happens(|sessions, now| sessions.join(now, ANN));
+    full.happens(|sessions, _| sessions.restore(start.clone(), kept.clone()));
+    assert!(full.allows(View).is_err(), "its row is not on the disk");
+    other.happens(|sessions, now| sessions.join(now, ANN));
+    other.happens(|sessions, _| sessions.restore(start, kept));
+    assert!(other.allows(View).is_err(), "Ben is at the screen now");
+}
