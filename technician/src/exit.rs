@@ -148,7 +148,7 @@ impl ExitCode {
         match refusal {
             R::WrongCode => Self::WrongCode,
             R::NoSuchCode => Self::NoSuchCode,
-            R::NotTrusted | R::Denied | R::Unattended => Self::Denied,
+            R::NotTrusted | R::Denied | R::Unattended | R::ClockOff => Self::Denied,
             R::Revoked => Self::Revoked,
             R::NoSuchSession => Self::SessionLost,
             R::Version => Self::Version,

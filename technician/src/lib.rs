@@ -14,6 +14,7 @@ pub mod fleet_schedule;
 pub mod home;
 pub mod membership;
 pub mod output;
+pub mod peer_user;
 mod platform;
 pub mod program;
 pub mod recording;

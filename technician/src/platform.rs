@@ -3,8 +3,10 @@
 //!
 //! The only place of this crate with `cfg` on the target.
 
+mod confine;
 mod loopback;
 
+pub(crate) use confine::confine;
 pub(crate) use loopback::user_of;
 
 use std::fs::File;
@@ -57,59 +59,6 @@ pub(crate) fn data_dir() -> Option<PathBuf> {
 #[cfg(windows)]
 pub(crate) fn data_dir() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
-}
-
-/// Takes away from this process what decoding doesn't need: files that the client's parent left open, memory beyond
-/// `memory` bytes of address space, opening files, starting programs, writing files, leaving a core dump. To be called
-/// before anything was opened.
-///
-/// # Errors
-/// The system refuses a limit; the process must then not decode anything.
-#[cfg(unix)]
-pub(crate) fn confine(memory: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    close_inherited()?;
-    let at_most = |most| Rlimit { current: Some(most), maximum: Some(most) };
-    // What is open stays open; nothing is opened any more.
-    for (resource, most) in [
-        (Resource::As, memory),
-        (Resource::Nofile, 0),
-        (Resource::Nproc, 0),
-        (Resource::Fsize, 0),
-        (Resource::Core, 0),
-    ] {
-        setrlimit(resource, at_most(most))?;
-    }
-    Ok(())
-}
-
-/// Closes everything but the standard streams.
-#[cfg(unix)]
-fn close_inherited() -> io::Result<()> {
-    let number = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
-    // Collected first: the list itself is one of them, and closed by then.
-    let open: Vec<i32> = std::fs::read_dir("/dev/fd")?.filter_map(number).filter(|fd| *fd > 2).collect();
-    for fd in open {
-        // The list's own descriptor is closed already.
-        if std::fs::symlink_metadata(format!("/dev/fd/{fd}")).is_err() {
-            continue;
-        }
-        #[allow(
-            unsafe_code,
-            reason = "a descriptor that nobody in this process owns can't be closed otherwise"
-        )]
-        // SAFETY: nothing was opened in this process yet, so no owner of any of them exists in it.
-        unsafe {
-            rustix::io::close(fd);
-        }
-    }
-    Ok(())
-}
-
-/// This system limits nothing yet beyond the process itself.
-#[cfg(not(unix))]
-pub(crate) fn confine(_memory: u64) -> io::Result<()> {
-    Ok(())
 }
 
 /// Where the file that leads a browser to a page is put: a directory of this user's that their browser can read.

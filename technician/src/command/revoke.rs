@@ -3,10 +3,11 @@
 //! The organisation's key signs the next revocation list here; the relay only distributes it. A device or a person is
 //! revoked with all keys of their chain, so that no older key can be used again.
 
-use nearhand_proto::credential::{MAX_REVOKED, RevocationList};
+use nearhand_proto::credential::{FOR_EVER, MAX_REVOKED, RevocationList};
 use nearhand_proto::id::InviteId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::RelayRequest;
+use nearhand_proto::time::UnixMillis;
 use serde_json::json;
 
 use crate::clock;
@@ -27,13 +28,13 @@ pub struct RevokeArgs {
 /// What is revoked.
 #[derive(clap::Subcommand)]
 enum RevokeTarget {
-    /// A device, by its label, its id or the beginning of it
+    /// A device, by its label, its id or the beginning of it; by its whole id also if it isn't listed
     Device {
         /// The device's label, its id, or at least four digits of the beginning of its id
         #[arg(value_name = "ID-OR-LABEL")]
         which: String,
     },
-    /// A person, by their name, their id or the beginning of it
+    /// A person, by their name, their id or the beginning of it; by their whole id also if they aren't listed
     Person {
         /// The person's name, their id, or at least four digits of the beginning of their id
         #[arg(value_name = "ID-OR-NAME")]
@@ -52,6 +53,8 @@ struct RevocationCandidate {
     id: String,
     name: String,
     keys: Vec<PublicKey>,
+    /// Until when its credential is good: the list need not keep it for longer.
+    until: UnixMillis,
 }
 
 /// Revokes.
@@ -63,25 +66,36 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
     let home = ctx.home()?;
     let organisation = home.organisation_key_of(&home.profile()?)?;
     let relay = ctx.connect().await?;
-    let (what, keys, invites) = match args.what {
+    let mut list =
+        home.revocations()?.next_list(organisation.public().organisation_id(), clock::now(), [], []);
+    let what = match args.what {
         RevokeTarget::Device { which } => {
-            let found = one(&which, devices(&relay).await?, "device")?;
-            (format!("device {} ({})", found.name, found.id), found.keys, vec![])
-        }
-        RevokeTarget::Person { which } => {
-            let found = one(&which, people(&relay).await?, "person")?;
-            if found.keys.contains(&relay.identity().key.public()) {
-                return Err(CommandFailure::new(
-                    ExitCode::Usage,
-                    "that is you: another administrator's organisation key must revoke you",
-                ));
+            match (one(&which, devices(&relay).await?, "device"), which.parse()) {
+                (Ok(found), _) => found.revoke(&mut list, "device "),
+                // What the relay doesn't list, or no longer, is revoked by its id.
+                (Err(_), Ok(id)) => {
+                    list.devices.insert(id, FOR_EVER);
+                    format!("device {id}, which is not listed")
+                }
+                (Err(failure), Err(_)) => return Err(failure),
             }
-            (format!("{} ({})", found.name, found.id), found.keys, vec![])
         }
-        RevokeTarget::Invite { id } => (format!("invitation {id}"), vec![], vec![id]),
+        RevokeTarget::Person { which } => match (one(&which, people(&relay).await?, "person"), which.parse())
+        {
+            (Ok(found), _) if found.keys.contains(&relay.identity().key.public()) => return Err(yourself()),
+            (Err(_), Ok(id)) if id == relay.identity().id() => return Err(yourself()),
+            (Ok(found), _) => found.revoke(&mut list, ""),
+            (Err(_), Ok(id)) => {
+                list.people.insert(id, FOR_EVER);
+                format!("person {id}, who is not listed")
+            }
+            (Err(failure), Err(_)) => return Err(failure),
+        },
+        RevokeTarget::Invite { id } => {
+            list.invites.insert(id, FOR_EVER);
+            format!("invitation {id}")
+        }
     };
-    let known = home.revocations()?;
-    let list = known.next_list(organisation.public().organisation_id(), clock::now(), keys, invites);
     check_room(&list)?;
     let signed = organisation.sign(&list)?;
     // The relay first: if it has a newer list it refuses ours, and nothing has changed here.
@@ -95,6 +109,21 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
         "Revoked: {what}. It is on revocation list {}, which the relay distributes.",
         list.number
     ))?)
+}
+
+fn yourself() -> CommandFailure {
+    CommandFailure::new(
+        ExitCode::Usage,
+        "that is you: another administrator's organisation key must revoke you",
+    )
+}
+
+impl RevocationCandidate {
+    /// Puts all its keys on the list, for as long as its credential would have been good; what was revoked, in words.
+    fn revoke(self, list: &mut RevocationList, kind: &str) -> String {
+        list.keys.extend(self.keys.iter().map(|key| (*key, self.until)));
+        format!("{kind}{} ({})", self.name, self.id)
+    }
 }
 
 fn check_room(list: &RevocationList) -> Result<(), CommandFailure> {
@@ -121,13 +150,19 @@ async fn devices(relay: &RelayClient) -> Result<Vec<RevocationCandidate>, Comman
         all.push(RevocationCandidate {
             id: id.to_string(),
             keys: who.keys().to_vec(),
+            until: who.invite.valid_until,
             name: who.invite.name,
         });
     }
     for known in relay.home().known_devices()?.entries() {
         let id = known.id.to_string();
         if all.iter().all(|listed| listed.id != id) {
-            all.push(RevocationCandidate { id, name: known.label.clone(), keys: vec![known.key] });
+            all.push(RevocationCandidate {
+                id,
+                name: known.label.clone(),
+                keys: vec![known.key],
+                until: FOR_EVER,
+            });
         }
     }
     Ok(all)
@@ -143,6 +178,7 @@ async fn people(relay: &RelayClient) -> Result<Vec<RevocationCandidate>, Command
         all.push(RevocationCandidate {
             id: id.to_string(),
             keys: who.keys().to_vec(),
+            until: who.invite.valid_until,
             name: who.invite.name,
         });
     }

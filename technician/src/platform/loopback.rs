@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use crate::viewer::request_guard::PeerUser;
+use crate::peer_user::PeerUser;
 
 /// The user behind `peer`, a connection that this program's socket at `own` has accepted.
 #[cfg(target_os = "linux")]

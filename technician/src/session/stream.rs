@@ -25,7 +25,9 @@ pub enum StreamError {
     #[error("what it needs is no longer granted")]
     NotGranted,
     /// The display at the device has ended; grant and session stand.
-    #[error("the display at the device can't be used any more: the person has logged out, or another one is in front of it")]
+    #[error(
+        "the display at the device can't be used any more: the person has logged out, or another one is in front of it"
+    )]
     DisplayGone,
     /// The connection was lost; the session may come back.
     #[error("the connection was lost")]

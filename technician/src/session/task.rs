@@ -11,7 +11,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::control::{CloseOutcome, RelayPush};
 use nearhand_proto::message::session::{
     ConsentDecision, FRAME_LIMIT, FromAgent, FromTechnician, GrantedCapability, HELLO_LIMIT, RESUME_WITHIN,
-    SessionEndReason, StreamAnswer, StreamOpen,
+    SessionEndReason, SessionRefusal, StreamAnswer, StreamOpen,
 };
 use nearhand_proto::text;
 use nearhand_transport::chat::SharedChat;
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::evidence::SessionEvidence;
+use super::evidence::{SessionEvidence, open_grant};
 use super::path::{self, ProvedDevice, SessionPath};
 use super::update::{SessionEnd, SessionUpdate};
 use crate::relay::RelayClient;
@@ -186,10 +186,20 @@ impl SessionTask {
         match message {
             FromAgent::Asking { seconds, .. } => self.tell(SessionUpdate::Asking(seconds)).await,
             FromAgent::Decision { request, decision: ConsentDecision::Granted { record, granted } } => {
-                if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
-                    tracing::warn!(%error, "the signed grant could not be kept as evidence");
-                }
-                self.tell(SessionUpdate::Decided(request, Ok(granted))).await;
+                let me = self.relay.identity().id();
+                let decided = match open_grant(&record, &self.peer.device, self.id, me) {
+                    Ok(grant) => {
+                        if let Err(error) = self.evidence.grant(&record, &grant, &self.peer.device) {
+                            tracing::warn!(%error, "the signed grant could not be kept as evidence");
+                        }
+                        Ok(granted)
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the grant does not count");
+                        Err(SessionRefusal::Protocol)
+                    }
+                };
+                self.tell(SessionUpdate::Decided(request, decided)).await;
             }
             FromAgent::Decision { request, decision: ConsentDecision::Refused(refusal) } => {
                 self.tell(SessionUpdate::Decided(request, Err(refusal))).await;

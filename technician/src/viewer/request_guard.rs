@@ -10,6 +10,8 @@
 use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq;
 
+use crate::peer_user::PeerUser;
+
 /// Bytes of a token and of a pass.
 pub const SECRET: usize = 32;
 
@@ -35,17 +37,6 @@ pub struct RequestHeaders<'a> {
     pub origin: Option<&'a str>,
     /// Value of `Sec-Fetch-Site`.
     pub site: Option<&'a str>,
-}
-
-/// Whose program has connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PeerUser {
-    /// The user's who started this program.
-    Own,
-    /// Another user's.
-    Other,
-    /// The system doesn't say.
-    Unknown,
 }
 
 /// Why there is no answer.

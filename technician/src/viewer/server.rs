@@ -29,9 +29,8 @@ use tokio::time::timeout;
 
 use super::page_files::{FILES, HEADERS, PLAYER, POLICY, PageFile, REPORT_POLICY};
 use super::page_messages::{FromPage, MAX_MESSAGE, PageClipboardForm, ToPage};
-use super::request_guard::{
-    PeerUser, RequestGuard, RequestHeaders, RequestPurpose, RequestRefused, SECRET, same,
-};
+use super::request_guard::{RequestGuard, RequestHeaders, RequestPurpose, RequestRefused, SECRET, same};
+use crate::peer_user::PeerUser;
 use crate::platform;
 
 /// Messages that may wait in each direction: at 64 KiB each, a few frames.

@@ -186,15 +186,22 @@ async fn revoking_signs_the_next_list_and_hands_it_on() {
     admin.ok(&["revoke", "invite", invite["invite"].as_str().unwrap()]).await;
     assert_eq!(admin.run(&["revoke", "person", "Ada"]).await.code, 2, "not oneself");
     assert_eq!(admin.run(&["revoke", "person", "nobody"]).await.code, 7);
+    // Whom the relay doesn't list is revoked by the whole id, and nobody by a part of one.
+    let hidden = "0123456789abcdef0123456789abcdef";
+    for kind in ["person", "device"] {
+        let told = admin.ok(&["revoke", kind, hidden, "--json"]).await.json();
+        assert!(told["revoked"].as_str().unwrap().contains(hidden), "{told}");
+        assert_eq!(admin.run(&["revoke", kind, &hidden[..12]]).await.code, 7);
+    }
 
     // The relay is set back to an older list: an administrator hands the newer one on.
     relay.state.lock().unwrap().list = None;
     let synced = admin.ok(&["--json", "sync"]).await.json();
     assert_eq!(
         (&synced["handed_on"], &synced["list"], &synced["invites"]),
-        (&true.into(), &2.into(), &1.into())
+        (&true.into(), &4.into(), &1.into())
     );
-    assert_eq!(relay.state.lock().unwrap().list.as_ref().unwrap().peek().unwrap().number, 2);
+    assert_eq!(relay.state.lock().unwrap().list.as_ref().unwrap().peek().unwrap().number, 4);
 }
 
 #[tokio::test]
