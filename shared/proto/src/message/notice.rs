@@ -314,6 +314,7 @@ impl From<SessionRefusal> for AgentNotice {
             SessionRefusal::NotOffered(what) => Self::NotOffered(what),
             SessionRefusal::NoSuchSession => Self::SessionOver,
             SessionRefusal::Unattended => Self::NobodySees,
+            SessionRefusal::ClockOff => Self::ClockOff,
             SessionRefusal::Storage => Self::RecordUnwritable { why: refusal.to_string() },
             other => Self::Words(other.to_string()),
         }

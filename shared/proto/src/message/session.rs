@@ -165,6 +165,12 @@ pub enum SessionRefusal {
     /// The device can't write its audit log, without which nothing is granted.
     #[error("the device can't write its audit log (disk full?), so it allows nothing")]
     Storage,
+    /// Nobody is there who could be asked, and the owner's policy doesn't count while the device's clock is wrong.
+    #[error(
+        "nobody at the device can be asked, and its clock differs from the relay's, so its policy allows nothing: set the \
+         clock, or ask the person there"
+    )]
+    ClockOff,
 }
 
 /// The technician's first message.

@@ -397,7 +397,6 @@ mod tests {
             "12",
             "Büro 2. OG",
             "web-01.example.com",
-            "10.0.0",
             "abcd1234",
         ];
         for name in names {

@@ -114,6 +114,18 @@ const COMMON: &[&str] = &[
     "0",
 ];
 
+/// The words of the report's own sentences, one a line: what the checks and rules say. A machine can be called like one
+/// of them (`disk`, `memory`); as a part of a sentence the word is then the report's, and a token in its place would spoil the
+/// sentence and give the name away.
+const OWN_WORDS: &str = include_str!("own_words.txt");
+/// Shorter names are everywhere in texts: units, articles, parts of numbers.
+const SHORT: usize = 3;
+
+/// Whether a name is replaced only where a whole field is the name.
+fn is_ordinary(name: &str) -> bool {
+    name.chars().count() < SHORT || COMMON.contains(&name) || OWN_WORDS.lines().any(|word| word == name)
+}
+
 /// The names that the caller knows to belong to the device and its people. What the report itself tells
 /// ([`Identifiers::told_by`]) is added by itself.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -152,6 +164,8 @@ pub struct Pseudonymiser {
     mac: Hmac<Sha256>,
     /// Known names in lower case by their first character, the longest first.
     names: HashMap<char, Vec<(String, IdentifierKind)>>,
+    /// Known names that are ordinary words, in lower case: they count where they are all of a value.
+    whole: HashMap<String, IdentifierKind>,
 }
 
 /// Replaces the identifiers in every text of the report and marks it as pseudonymised. Doing it again with the
@@ -166,7 +180,7 @@ pub fn pseudonymise(report: &mut Report, key: &[u8; 32], identifiers: &Identifie
 impl Pseudonymiser {
     /// Prepares for the given names.
     pub fn new(key: &[u8; 32], identifiers: &Identifiers) -> Self {
-        let mut this = Self { mac: keyed(key), names: HashMap::new() };
+        let mut this = Self { mac: keyed(key), names: HashMap::new(), whole: HashMap::new() };
         let mut known = BTreeMap::new();
         // Later kinds win where one name has two meanings: a host called like its user is a host.
         for (kind, names) in [
@@ -187,8 +201,11 @@ impl Pseudonymiser {
             }
         }
         for (name, kind) in known {
-            if let Some(first) = name.chars().next().filter(|_| !COMMON.contains(&name.as_str())) {
+            let Some(first) = name.chars().next() else { continue };
+            if !is_ordinary(&name) {
                 this.names.entry(first).or_default().push((name, kind));
+            } else if !COMMON.contains(&name.as_str()) {
+                this.whole.insert(name, kind);
             }
         }
         for names in this.names.values_mut() {
@@ -291,9 +308,11 @@ impl Pseudonymiser {
             TextRole::Value { label } if named(label, "ssid") => entire(IdentifierKind::Ssid, value),
             // Versions such as 1.2.3.4 look like addresses.
             TextRole::SoftwareName | TextRole::SoftwareVersion => *value = self.replaced(value, false),
-            TextRole::Line | TextRole::Label | TextRole::Value { .. } | TextRole::Prose => {
-                *value = self.text(value);
-            }
+            TextRole::Value { .. } => match self.whole.get(&lower(value.trim())) {
+                Some(kind) => *value = self.token(*kind, value),
+                None => *value = self.text(value),
+            },
+            TextRole::Line | TextRole::Label | TextRole::Prose => *value = self.text(value),
         });
         report.pseudonymised = true;
         report.sort_and_count();

@@ -60,6 +60,28 @@ fn names_that_say_nothing_stay_in_texts() {
 }
 
 #[test]
+fn a_name_that_is_a_word_of_the_report_goes_where_it_is_a_value_and_nowhere_else() {
+    for name in ["disk", "memory", "a", "s", "virtual", "Machine", "is"] {
+        let mut report = sample::full();
+        report.subject.hostname = format!("{name}.example.lan");
+        let finding = &mut report.findings[0];
+        finding.title = "There is no disk with a health report".into();
+        finding.explanation = "In a virtual machine the memory is shared; it took 5 s.".into();
+        finding.fix = format!("Ask at {name}.example.lan.");
+        finding.evidence[0].label = "Name".into();
+        finding.evidence[0].value = name.to_owned();
+        let said = (finding.title.clone(), finding.explanation.clone());
+        let told = Identifiers { hostnames: vec![format!("{name}.example.lan")], ..Identifiers::default() };
+        pseudonymise(&mut report, &KEY, &told);
+        let finding = report.findings.iter().find(|finding| finding.title == said.0).unwrap();
+        assert_eq!(finding.explanation, said.1, "{name}");
+        assert!(!finding.fix.contains("example.lan"), "{}", finding.fix);
+        assert!(finding.evidence[0].value.starts_with("host-"), "{name}: {}", finding.evidence[0].value);
+        assert!(report.subject.hostname.starts_with("host-"));
+    }
+}
+
+#[test]
 fn addresses_go_by_their_form_and_keep_their_token_in_every_spelling() {
     let ip = |value: &str| Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Ip, value);
     let mac = Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Mac, "54bf640a11c7");
