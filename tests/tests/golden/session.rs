@@ -133,6 +133,7 @@ fn refusals(table: &mut Table) {
             TooMany: [SessionRefusal::TooMany],
             Protocol: [SessionRefusal::Protocol],
             Storage: [SessionRefusal::Storage],
+            ClockOff: [SessionRefusal::ClockOff],
         }
     );
     variants!(

@@ -62,7 +62,7 @@ impl Sessions {
     }
 
     /// The technician asks. The answer comes as an effect: at once, or once the rows are on the disk. `policy` is `None`
-    /// while it can't count.
+    /// while it can't count, because the clock is wrong.
     pub fn ask(
         &mut self,
         now: Timestamp,
@@ -142,8 +142,12 @@ impl Sessions {
         }
         if !attended {
             self.push(SessionEffect::Note(row_of_ask));
-            self.note("policy", "deny", Some(session), "nobody could be asked".to_owned());
-            return Err(SessionRefusal::Unattended);
+            let (why, refusal) = match policy {
+                Some(_) => ("nobody could be asked", SessionRefusal::Unattended),
+                None => ("nobody could be asked, and the clock is wrong", SessionRefusal::ClockOff),
+            };
+            self.note("policy", "deny", Some(session), why.to_owned());
+            return Err(refusal);
         }
         let first_contact = !self.known.contains(&technician.id);
         let theirs = Some(theirs);
