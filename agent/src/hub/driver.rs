@@ -486,7 +486,7 @@ impl Hub {
         self.stop_tasks();
     }
 
-    /// Tasks return.
+    /// All tasks of the agent return.
     pub(super) fn stop_tasks(&self) {
         self.stop.send_replace(true);
     }

@@ -2,7 +2,7 @@
 //! start.
 //!
 //! It is in memory, so that Stop, which takes a session out of it, waits for no disk, and so that it is gone after a reboot;
-//! it names the boot besides. It counts for as long as a technician's end tries to resume. Where there is no directory in
+//! it names the boot as well. It counts for as long as a technician's end tries to resume. Where there is no directory in
 //! memory, or on a machine that only asks for help, sessions end with the agent.
 
 use std::fs;

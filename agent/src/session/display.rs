@@ -45,7 +45,7 @@ pub(super) async fn follow_screen(hub: Arc<Hub>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if hub.read(|sessions, _| sessions.follows_screen()) {
-            // What is wrong is said to whoever asks for the display.
+            // What is wrong is said where the display is asked for.
             let _ = look_at_screen(&hub).await;
         }
     }

@@ -239,7 +239,7 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
     serving.did(Activity::Controls);
     let asking = serving.hub.watch_asking();
     let carrying = carry(&desktop, send, recv, from, |input: InputEvent| {
-        // Whoever holds the keyboard must not answer a question that waits for the person, of this session or another.
+        // A technician at the keyboard must not answer a question that waits for the person, of this session or another.
         if *asking.borrow() {
             return Some(ToDesktop::Input(InputEvent::ReleaseAll));
         }

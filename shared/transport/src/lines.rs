@@ -16,7 +16,7 @@ const MAX_LINE: u64 = 64 * 1024;
 /// A line, without its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TypedLine {
-    /// Its text.
+    /// What was typed.
     pub text: String,
     /// When it was read.
     pub read: Instant,

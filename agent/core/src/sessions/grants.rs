@@ -113,7 +113,7 @@ impl Sessions {
             self.note("agent", "deny", Some(session), "no display is at the screen".to_owned());
             return Err(SessionRefusal::NotOffered(missing));
         }
-        // Who is at the screen decides about it, whoever else the session belongs to.
+        // Who is at the screen decides about it, also where the session is another user's.
         let person = screen.as_ref().map(|screen| screen.user).or(self.person(session));
         let attended = self.watchers.sees(person);
         let duration = Duration::from_secs(seconds.into()).min(MAX_DURATION);

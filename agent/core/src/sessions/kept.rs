@@ -21,7 +21,7 @@ use crate::display_owner::DisplayOwner;
 /// A session, for the next process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeptSession {
-    /// Its id.
+    /// The id of the session.
     pub session: SessionId,
     /// As in [`ArrivedSession`].
     pub attended: bool,
@@ -67,7 +67,7 @@ impl Sessions {
         kept.collect()
     }
 
-    /// A session of the process before stands again, once that is written down. Its technician has been verified anew.
+    /// A session of the process before stands again, once that is written down. Its technician has been verified again.
     pub fn restore(&mut self, start: ArrivedSession, kept: KeptSession) -> UnrecordedChangeId {
         let session = start.session;
         self.arriving.insert(session);

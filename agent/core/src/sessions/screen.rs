@@ -127,7 +127,7 @@ impl Sessions {
         }
     }
 
-    /// Asks whoever is at the screen now about the sessions that were granted on another display, once each.
+    /// Asks the user who is at the screen now about the sessions that were granted on another display, once each.
     pub(super) fn ask_other_users(&mut self, now: Timestamp) {
         let Some(screen) = self.screen.clone() else { return };
         if !self.watchers.sees(Some(screen.user)) {

@@ -571,7 +571,7 @@ fn an_answer_that_comes_after_a_switch_of_users_is_good_for_the_screen_it_was_ab
 }
 
 #[test]
-fn whoever_made_the_code_the_user_at_the_screen_decides_about_it() {
+fn the_user_at_the_screen_decides_about_it_also_where_another_made_the_code() {
     let mut device = Device::empty();
     device.happens(|sessions, now| sessions.join(now, ANN));
     device.happens(|sessions, now| sessions.join(now, BEN));

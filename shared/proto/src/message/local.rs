@@ -620,7 +620,7 @@ pub enum LocalEvent {
     /// Asked every second while there is a session. A program that doesn't answer with [`LocalVerb::Heartbeat`] shows nothing,
     /// so its person sees nothing of the session either.
     Heartbeat {
-        /// Counts up.
+        /// Counts up with each heartbeat.
         number: u32,
     },
     /// The relay is connected, or not and why.
