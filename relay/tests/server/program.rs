@@ -258,7 +258,7 @@ async fn a_backup_is_one_verified_file_and_is_put_back_on_an_empty_machine() {
 
     // Where a relay is, and where a file of it is, nothing is overwritten.
     let before = files(&data);
-    let (ok, text) = run(&["restore", &copy, "--data", &from]);
+    let (ok, text) = run(&["restore", &copy, "--data", &from, "--outside"]);
     assert!(!ok && text.contains("relay.toml is there already"), "{text}");
     assert_eq!(files(&data), before);
     let (ok, text) = run(&["restore", &copy, "--data", &target_name]);
