@@ -192,7 +192,7 @@ struct WriterQueue {
 struct SharedQueue {
     queue: Mutex<WriterQueue>,
     has_work: Condvar,
-    head: Mutex<Signed<AuditHead>>,
+    head: Mutex<(AuditHead, Signed<AuditHead>)>,
 }
 
 impl SharedQueue {
@@ -200,7 +200,7 @@ impl SharedQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn head(&self) -> MutexGuard<'_, Signed<AuditHead>> {
+    fn head(&self) -> MutexGuard<'_, (AuditHead, Signed<AuditHead>)> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -256,7 +256,8 @@ impl RecordWriter {
     /// # Errors
     /// The system's error: no thread can be started.
     pub(crate) fn start<S: RowStore + Send + 'static>(log: RecordLog<S>) -> io::Result<Self> {
-        let head = Mutex::new(log.head().clone());
+        let (head, signed) = log.head();
+        let head = Mutex::new((head, signed.clone()));
         let shared = Arc::new(SharedQueue { queue: Mutex::default(), has_work: Condvar::new(), head });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("record".to_owned()).stack_size(512 * 1024);
@@ -296,9 +297,11 @@ impl RecordWriter {
         self.shared.push(WriterTask::Key(key));
     }
 
-    /// Witness of all rows that are on the disk.
-    pub(crate) fn head(&self) -> Signed<AuditHead> {
-        self.shared.head().clone()
+    /// Witness of all rows that are on the disk, by the key that the device has now: the newest row may still be signed with
+    /// the one before, which counts nowhere any more.
+    pub(crate) fn head(&self, key: &SecretKey) -> Signed<AuditHead> {
+        let (head, by_row) = self.shared.head().clone();
+        key.sign(&head).unwrap_or(by_row)
     }
 }
 
@@ -317,7 +320,8 @@ fn write_until_closed<S: RowStore>(mut log: RecordLog<S>, shared: &SharedQueue) 
                     rows.insert(0, lost_rows(lost));
                 }
                 let committed = log.commit(rows);
-                *shared.head() = log.head().clone();
+                let (head, signed) = log.head();
+                *shared.head() = (head, signed.clone());
                 committed.acknowledge();
                 log.keep_head();
             }

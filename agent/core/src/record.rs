@@ -114,9 +114,9 @@ impl<S: RowStore> RecordLog<S> {
         Self { store, key, head, signed }
     }
 
-    /// Witness of all rows that are on the disk.
-    pub fn head(&self) -> &Signed<AuditHead> {
-        &self.signed
+    /// Where the rows stand that are on the disk, and the witness of it by the key that signed the newest of them.
+    pub fn head(&self) -> (AuditHead, &Signed<AuditHead>) {
+        (self.head, &self.signed)
     }
 
     /// Rows from now on are signed with another key.

@@ -306,7 +306,7 @@ impl Hub {
 
     /// Witness of the rows that are on the disk now.
     pub(crate) fn audit_head(&self) -> Signed<AuditHead> {
-        self.record.head()
+        self.record.head(&self.identity.key())
     }
 
     /// The way to a session's task; `None` once it is gone.

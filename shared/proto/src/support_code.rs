@@ -9,7 +9,6 @@
 mod pasted;
 
 use core::fmt;
-use core::str::FromStr;
 use core::time::Duration;
 
 use rand_core::CryptoRngCore;
@@ -159,21 +158,6 @@ fn check_digit(digits: impl Iterator<Item = u8>) -> u8 {
         let row = DAMM.get(usize::from(interim)).copied().unwrap_or_default();
         row.get(usize::from(digit.saturating_sub(b'0'))).copied().unwrap_or_default()
     })
-}
-
-impl FromStr for SupportCode {
-    type Err = SupportCodeError;
-
-    /// Reads a code in any dress: see [`PastedText`].
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match PastedText::read(text) {
-            PastedText::Code(read) | PastedText::Perhaps(read) => read,
-            PastedText::Other if text.chars().any(char::is_alphabetic) => Err(SupportCodeError::NotDigits),
-            PastedText::Other => {
-                Err(SupportCodeError::Length(text.chars().filter(char::is_ascii_digit).count()))
-            }
-        }
-    }
 }
 
 impl fmt::Debug for SupportCode {

@@ -12,7 +12,8 @@ use nearhand_proto::message::local::{
 use nearhand_proto::time::UnixMillis;
 
 use super::effect::SessionEffect;
-use super::live_session::{EndedSession, LiveSession, ScreenRecordingState, Timestamp};
+use super::live_session::{EndedSession, LiveSession, ScreenRecordingState};
+use super::timestamp::Timestamp;
 use super::state::Sessions;
 use super::watchers::LocalUser;
 

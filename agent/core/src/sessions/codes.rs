@@ -9,7 +9,7 @@ use nearhand_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
 use super::effect::SessionEffect;
-use super::live_session::Timestamp;
+use super::timestamp::Timestamp;
 use super::state::Sessions;
 use super::watchers::LocalUser;
 use crate::code::{CodeGeneration, LockedOut};

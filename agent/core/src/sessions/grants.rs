@@ -9,7 +9,8 @@ use nearhand_proto::message::session::{ConsentDecision, FromAgent, GrantedCapabi
 
 use super::change::{DecidedGrant, SessionChange, UnrecordedChangeId};
 use super::effect::SessionEffect;
-use super::live_session::{SessionPhase, Timestamp};
+use super::live_session::SessionPhase;
+use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::screen::OF_SCREEN;
 use super::state::Sessions;

@@ -10,7 +10,8 @@ use super::change::{
     DecidedGrant, SessionChange, UnrecordedChange, UnrecordedChangeId, WaitingChange, Widening, whole_seconds,
 };
 use super::effect::{SessionEffect, SignedGrant};
-use super::live_session::{ScreenRecordingState, SessionPhase, Timestamp};
+use super::live_session::{ScreenRecordingState, SessionPhase};
+use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
 use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms};

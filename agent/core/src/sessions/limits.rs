@@ -9,7 +9,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
-use super::live_session::Timestamp;
+use super::timestamp::Timestamp;
 use super::state::Sessions;
 use crate::rate::RateLimit;
 

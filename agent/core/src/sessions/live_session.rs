@@ -14,15 +14,6 @@ use super::watchers::Sight;
 use crate::display_owner::DisplayOwner;
 use crate::window_target::WindowTarget;
 
-/// A moment, on both clocks: expiry runs on the monotonic one, what people read shows the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Timestamp {
-    /// The monotonic clock, for deadlines.
-    pub instant: Instant,
-    /// The wall clock, for people and the record.
-    pub wall: UnixMillis,
-}
-
 /// A technician in a session, verified.
 #[derive(Clone, Debug)]
 pub struct SessionTechnician {

@@ -23,6 +23,7 @@ mod record_health;
 mod rows;
 mod screen;
 mod state;
+mod timestamp;
 #[cfg(test)]
 mod tests;
 mod watchers;
@@ -31,7 +32,8 @@ pub use change::{ProposesChange, UnrecordedChange, UnrecordedChangeId};
 pub use effect::{SessionEffect, SignedGrant};
 pub use grants::CapabilityRequest;
 pub use kept::KeptSession;
-pub use live_session::{ArrivedSession, SessionTechnician, Timestamp};
+pub use live_session::{ArrivedSession, SessionTechnician};
 pub use screen::OF_SCREEN;
 pub use state::{MAX_SESSIONS, Sessions};
+pub use timestamp::Timestamp;
 pub use watchers::LocalUser;

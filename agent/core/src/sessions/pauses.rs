@@ -12,7 +12,8 @@ use nearhand_proto::message::local::{Activity, LocalEvent, PauseReason};
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
 use super::change::{SessionChange, UnrecordedChangeId};
-use super::live_session::{LiveSession, Pause, Timestamp, Unseen};
+use super::live_session::{LiveSession, Pause, Unseen};
+use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
 use super::watchers::Sight;

@@ -6,7 +6,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::LocalEvent;
 
 use super::effect::SessionEffect;
-use super::live_session::Timestamp;
+use super::timestamp::Timestamp;
 use super::state::Sessions;
 use super::watchers::LocalUser;
 

@@ -8,7 +8,7 @@ use nearhand_proto::message::session::SessionRefusal;
 
 use super::change::UnrecordedChangeId;
 use super::effect::SessionEffect;
-use super::live_session::Timestamp;
+use super::timestamp::Timestamp;
 use super::record_health::{RecordProblem, row};
 use super::state::Sessions;
 use crate::record::RecordError;

@@ -11,7 +11,8 @@ use nearhand_proto::message::local::{Activity, AgentNotice, LocalEvent};
 use nearhand_proto::message::session::SessionRefusal;
 
 use super::change::SessionChange;
-use super::live_session::{LiveSession, Timestamp};
+use super::live_session::LiveSession;
+use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
 use crate::consent::{Ask, GrantTerms};

@@ -4,6 +4,8 @@
 //! characters, words. Digits of any script count. What is no code gets the reason, since "there is no such device"
 //! sends a technician looking in the wrong place. Pure.
 
+use core::str::FromStr;
+
 use super::{DIGITS, SupportCode, SupportCodeError, check_digit};
 
 /// Longest text that is looked through, in characters: a message with a code in it.
@@ -227,6 +229,21 @@ fn is_unseen(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{20e3}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
+impl FromStr for SupportCode {
+    type Err = SupportCodeError;
+
+    /// Reads a code in any dress: see [`PastedText`].
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match PastedText::read(text) {
+            PastedText::Code(read) | PastedText::Perhaps(read) => read,
+            PastedText::Other if text.chars().any(char::is_alphabetic) => Err(SupportCodeError::NotDigits),
+            PastedText::Other => {
+                Err(SupportCodeError::Length(text.chars().filter(char::is_ascii_digit).count()))
+            }
+        }
+    }
+}
+
 /// The word for a code, in the languages of the customer's window and their neighbours.
 fn announces(word: &str) -> bool {
     ["code", "kode", "kod", "código", "codigo", "codice", "pin"].iter().any(|name| word.ends_with(name))
@@ -403,7 +420,7 @@ mod tests {
             assert_eq!(PastedText::read(name), PastedText::Other, "{name:?}");
         }
         // What may be either is looked for among the devices first.
-        for name in ["till 421234567800", "00000000000a", "20240101"] {
+        for name in ["till 421234567800", "00000000000a", "20240101", "10.0.0"] {
             assert!(matches!(PastedText::read(name), PastedText::Perhaps(_)), "{name:?}");
         }
         assert_eq!(PastedText::read(&"x".repeat(1 << 20)), PastedText::Other);
