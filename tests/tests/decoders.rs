@@ -184,7 +184,11 @@ fn a_list_of_the_smallest_elements_takes_a_small_multiple_of_its_bytes() {
                 // A list of 2,048 elements of zeros.
                 let list = [&bytes[..at], &[251, 0, 8], &[0; 2048]].concat();
                 let held = measured(|| (decoder.decode)(&list));
-                assert!(held <= HELD_PER_BYTE * list.len(), "{} held {held} bytes", decoder.name);
+                assert!(
+                    held <= HELD_PER_BYTE * list.len(),
+                    "{} held {held} bytes: {at} of {bytes:?}",
+                    decoder.name
+                );
             }
         }
     });

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::screen::{FromScreen, InputEvent, KeyMode, PhysicalKey, ScreenPoint};
 use nearhand_proto::message::session::{self, FromTechnician, StreamAnswer, StreamOpen};
-use nearhand_tests::deployment::{LIMIT, TestDeployment};
+use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
 use nearhand_tests::program::{ProgramLogs, TestProgram, until};
 use nearhand_tests::screen_device::{HEIGHT, ScreenDevice, WIDTH, eve, first_frame, next_frame};
 use nearhand_tests::x_display::{ColorMarker, XDisplay, window};
@@ -49,7 +49,9 @@ fn a_screenshot_is_the_screen_to_the_last_pixel() -> Result<()> {
 #[test]
 fn a_device_without_a_display_says_so() -> Result<()> {
     let site = TestDeployment::new()?;
-    let agent = site.device("server")?;
+    // Other tests' programs have displays, and the agent finds those of all programs that it can see.
+    let alone = ProgramPlace::behind(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    let agent = site.device_at("server", alone)?;
     agent.allow("\"view\"", true)?;
     let done = site.admin().run(&["screenshot", "server", "--out", "/dev/null"])?;
     assert_ne!(done.code, 0, "{}", done.text);

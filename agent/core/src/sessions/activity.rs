@@ -13,8 +13,8 @@ use nearhand_proto::time::UnixMillis;
 
 use super::effect::SessionEffect;
 use super::live_session::{EndedSession, LiveSession, ScreenRecordingState};
-use super::timestamp::Timestamp;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use super::watchers::LocalUser;
 
 /// Bytes of a record's entries in one answer.

@@ -9,8 +9,8 @@ use nearhand_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
 use super::effect::SessionEffect;
-use super::timestamp::Timestamp;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use super::watchers::LocalUser;
 use crate::code::{CodeGeneration, LockedOut};
 

@@ -10,10 +10,10 @@ use nearhand_proto::message::session::{ConsentDecision, FromAgent, GrantedCapabi
 use super::change::{DecidedGrant, SessionChange, UnrecordedChangeId};
 use super::effect::SessionEffect;
 use super::live_session::SessionPhase;
-use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::screen::OF_SCREEN;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use super::watchers::LocalUser;
 use crate::consent::{Ask, DecideError, Decided, GrantTerms, RequestId};
 use crate::policy::OwnerPolicy;

@@ -11,9 +11,9 @@ use super::change::{
 };
 use super::effect::{SessionEffect, SignedGrant};
 use super::live_session::{ScreenRecordingState, SessionPhase};
-use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms};
 use crate::record::{RecordError, Recorded};
 

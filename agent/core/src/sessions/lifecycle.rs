@@ -13,10 +13,12 @@ use nearhand_proto::support_code::RoutingDigits;
 use super::change::{SessionChange, UnrecordedChangeId};
 use super::effect::SessionEffect;
 use super::limits::TechnicianLimits;
-use super::live_session::{ArrivedSession, LiveSession, Pause, ScreenRecordingState, SessionPhase, SessionTechnician};
-use super::timestamp::Timestamp;
+use super::live_session::{
+    ArrivedSession, LiveSession, Pause, ScreenRecordingState, SessionPhase, SessionTechnician,
+};
 use super::record_health::row;
 use super::state::{MAX_SESSIONS, Sessions};
+use super::timestamp::Timestamp;
 use super::watchers::LocalUser;
 
 impl Sessions {

@@ -9,8 +9,8 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
-use super::timestamp::Timestamp;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use crate::rate::RateLimit;
 
 /// What the technician is told.

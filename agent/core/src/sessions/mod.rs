@@ -23,9 +23,9 @@ mod record_health;
 mod rows;
 mod screen;
 mod state;
-mod timestamp;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 mod watchers;
 
 pub use change::{ProposesChange, UnrecordedChange, UnrecordedChangeId};

@@ -13,9 +13,9 @@ use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
 use super::change::{SessionChange, UnrecordedChangeId};
 use super::live_session::{LiveSession, Pause, Unseen};
-use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use super::watchers::Sight;
 
 /// A session that its person should see ends when no program of theirs has been there for this long.

@@ -6,8 +6,8 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::LocalEvent;
 
 use super::effect::SessionEffect;
-use super::timestamp::Timestamp;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use super::watchers::LocalUser;
 
 impl Sessions {

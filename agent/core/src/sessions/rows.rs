@@ -8,9 +8,9 @@ use nearhand_proto::message::session::SessionRefusal;
 
 use super::change::UnrecordedChangeId;
 use super::effect::SessionEffect;
-use super::timestamp::Timestamp;
 use super::record_health::{RecordProblem, row};
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use crate::record::RecordError;
 
 impl Sessions {

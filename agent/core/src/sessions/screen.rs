@@ -12,9 +12,9 @@ use nearhand_proto::message::session::SessionRefusal;
 
 use super::change::SessionChange;
 use super::live_session::LiveSession;
-use super::timestamp::Timestamp;
 use super::record_health::row;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use crate::consent::{Ask, GrantTerms};
 use crate::display_owner::DisplayOwner;
 

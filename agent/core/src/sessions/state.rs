@@ -10,8 +10,8 @@ use nearhand_proto::message::session::{FromAgent, SessionEndReason, SessionRefus
 use super::change::{UnrecordedChangeId, WaitingChange};
 use super::effect::SessionEffect;
 use super::live_session::{EndedSession, LiveSession};
-use super::timestamp::Timestamp;
 use super::record_health::RecordHealth;
+use super::timestamp::Timestamp;
 use super::watchers::Watchers;
 use crate::code::SupportCodeIssuer;
 use crate::consent::{Change, Consent};
