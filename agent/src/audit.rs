@@ -360,7 +360,7 @@ pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<AuditRow>)) -> 
 pub(crate) const CUT: &str = "audit.cut";
 
 /// What became of a verification.
-pub(crate) enum Verdict {
+pub(crate) enum RecordVerdict {
     /// Whole, up to this head.
     Whole(AuditHead),
     /// What is there is whole, and the agent found at its start that rows before this one were cut off or rewritten.
@@ -379,7 +379,7 @@ pub(crate) fn verify(
     home: &AgentHome,
     keys: Vec<PublicKey>,
     mut witnesses: Vec<AuditHead>,
-) -> io::Result<Verdict> {
+) -> io::Result<RecordVerdict> {
     witnesses.extend(stored_head(home, &keys).ok().flatten());
     let mut verifier = LogVerifier::new(keys, witnesses);
     let (mut broken, mut cut) = (None, None);
@@ -388,14 +388,14 @@ pub(crate) fn verify(
             broken = verifier.row(row.as_ref()).err();
         }
         if let Some(row) = row.filter(|row| row.event.action == CUT) {
-            cut.get_or_insert(Verdict::Cut { row: row.number, why: row.event.detail });
+            cut.get_or_insert(RecordVerdict::Cut { row: row.number, why: row.event.detail });
         }
     })?;
     Ok(match broken {
-        Some(broken) => Verdict::Broken(broken),
+        Some(broken) => RecordVerdict::Broken(broken),
         None => match verifier.finish() {
-            Ok(head) => cut.unwrap_or(Verdict::Whole(head)),
-            Err(broken) => Verdict::Broken(broken),
+            Ok(head) => cut.unwrap_or(RecordVerdict::Whole(head)),
+            Err(broken) => RecordVerdict::Broken(broken),
         },
     })
 }
@@ -434,9 +434,9 @@ mod tests {
 
     fn verdict(home: &AgentHome, key: &SecretKey) -> Result<u64, (u64, LogDefect)> {
         match verify(home, vec![key.public()], vec![]).unwrap() {
-            Verdict::Whole(head) => Ok(head.number),
-            Verdict::Broken(broken) => Err((broken.row, broken.why)),
-            Verdict::Cut { .. } => panic!("no row says so"),
+            RecordVerdict::Whole(head) => Ok(head.number),
+            RecordVerdict::Broken(broken) => Err((broken.row, broken.why)),
+            RecordVerdict::Cut { .. } => panic!("no row says so"),
         }
     }
 
@@ -485,7 +485,7 @@ mod tests {
         append(&mut log, UnixMillis(10), "and on");
         assert_eq!(cut(), None);
         let verdict = verify(&home, keys.to_vec(), vec![]).unwrap();
-        assert!(matches!(verdict, Verdict::Cut { row: 5, .. }));
+        assert!(matches!(verdict, RecordVerdict::Cut { row: 5, .. }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::text;
 
-use crate::audit::{self, Verdict};
+use crate::audit::{self, RecordVerdict};
 use crate::home::AgentHome;
 
 /// What to do with the record.
@@ -76,7 +76,7 @@ fn line(row: &AuditRow) -> String {
 fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let witnesses = args.witness.iter().map(|w| witness(w)).collect::<anyhow::Result<_>>()?;
     match audit::verify(home, home.all_keys()?, witnesses)? {
-        Verdict::Whole(head) => {
+        RecordVerdict::Whole(head) => {
             let hash: String = head.hash.iter().map(|b| format!("{b:02x}")).collect();
             if args.json {
                 println!("{}", serde_json::json!({"ok": true, "rows": head.number, "head": hash}));
@@ -85,7 +85,7 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Verdict::Cut { row, why } => {
+        RecordVerdict::Cut { row, why } => {
             if args.json {
                 println!("{}", serde_json::json!({"ok": false, "row": row, "why": why}));
             } else {
@@ -96,7 +96,7 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::from(super::AUDIT_BROKEN))
         }
-        Verdict::Broken(broken) => {
+        RecordVerdict::Broken(broken) => {
             if args.json {
                 let why = broken.why.to_string();
                 println!("{}", serde_json::json!({"ok": false, "row": broken.row, "why": why}));

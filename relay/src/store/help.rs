@@ -221,7 +221,7 @@ fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
             reach: row.try_get("reach")?,
         },
         asked: millis(row.try_get("asked_at")?),
-        taken: (taken > 0).then(|| HelpTaken { by, at: millis(taken) }),
+        taken: (taken > 0).then(|| Box::new(HelpTaken { by, at: millis(taken) })),
         closed: (closed > 0).then(|| millis(closed)),
     };
     Ok((peer, entry))

@@ -277,7 +277,7 @@ fn help() -> HelpEntry {
         online: true,
         wanted: HelpRequest { urgency: Urgency::Hampered, ..wanted() },
         asked: AT,
-        taken: Some(HelpTaken { by: "Ada".into(), at: AT }),
+        taken: Some(Box::new(HelpTaken { by: "Ada".into(), at: AT })),
         closed: Some(AT),
     }
 }

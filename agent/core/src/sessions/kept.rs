@@ -12,9 +12,10 @@ use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::change::{SessionChange, UnrecordedChangeId};
-use super::live_session::{ArrivedSession, SessionPhase, Timestamp};
+use super::live_session::{ArrivedSession, SessionPhase};
 use super::record_health::row;
 use super::state::Sessions;
+use super::timestamp::Timestamp;
 use crate::consent::GrantTerms;
 use crate::display_owner::DisplayOwner;
 

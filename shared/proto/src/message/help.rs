@@ -115,7 +115,7 @@ pub struct HelpEntry {
     /// When they asked.
     pub asked: UnixMillis,
     /// Who took it, and when.
-    pub taken: Option<HelpTaken>,
+    pub taken: Option<Box<HelpTaken>>,
     /// When it was closed.
     pub closed: Option<UnixMillis>,
 }
