@@ -7,19 +7,19 @@ use super::x_text;
 /// A target of a selection that means text or a picture.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum ContentTarget {
-    /// `UTF8_STRING`.
+    /// `UTF8_STRING`, which newer programs prefer.
     Utf8String,
     /// `text/plain;charset=utf-8`, in any letter case.
     PlainUtf8,
     /// `text/plain`: UTF-8 today, Latin-1 of old.
     Plain,
-    /// `COMPOUND_TEXT`.
+    /// `COMPOUND_TEXT`, in several character sets.
     CompoundText,
-    /// `STRING`: Latin-1.
+    /// `STRING`, which is Latin-1.
     String,
     /// `TEXT`: the owner chooses the encoding, and says it by the type of its answer.
     Text,
-    /// `image/png`.
+    /// `image/png`, the only form of pictures.
     Png,
 }
 

@@ -87,7 +87,7 @@ fn the_button_that_was_meant_arrives() {
     let middle = InputEvent::Button { button: MouseButton::Middle, down: true };
     board.1.shared = vec![3, 0, 1, 5, 4];
     assert_eq!(step(&mut board, primary(true)).deeds, [InputAction::Button(3, true)]);
-    // What was pressed is let go of, whatever has changed meanwhile.
+    // The button that was pressed is let go of, although the map has changed meanwhile.
     board.1.shared = vec![1, 0, 3, 5, 4];
     assert_eq!(step(&mut board, primary(false)).deeds, [InputAction::Button(3, false)]);
     assert_eq!(step(&mut board, primary(true)).deeds, [InputAction::Button(1, true)]);

@@ -13,7 +13,7 @@ mod clipboard_target;
 mod coder;
 mod damage;
 mod drawing;
-mod error;
+pub mod error;
 pub mod find;
 mod input;
 mod keys;

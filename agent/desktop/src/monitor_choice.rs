@@ -23,7 +23,7 @@ pub(crate) enum NotShown {
     TooLarge {
         /// What was chosen.
         what: ScreenPart,
-        /// Its size.
+        /// Its width and height.
         size: Size,
         /// The monitors that can be shown.
         instead: Vec<MonitorNumber>,
@@ -33,7 +33,7 @@ pub(crate) enum NotShown {
 /// What is to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ScreenPart {
-    /// All monitors.
+    /// All monitors together.
     Whole,
     /// One of them.
     Monitor(MonitorNumber),
@@ -92,7 +92,7 @@ fn fits(rect: Rect) -> bool {
 mod tests {
     use super::*;
 
-    /// Monitors of that size beside each other.
+    /// Monitors of that size next to each other.
     fn row(count: u8, width: u16, height: u16) -> (Size, Vec<Monitor>) {
         let monitor = |number: u8| Monitor {
             number,

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use nearhand_proto::message::screen::{FromScreen, MAX_FRAME};
-use nearhand_proto::text;
 use tokio::time::timeout;
 
+use super::error::DesktopQuestionError;
 use super::find::DisplayAccess;
 use super::process::DesktopProcess;
 use super::protocol::{FromDesktop, ToDesktop};
@@ -25,11 +25,14 @@ pub struct OnePicture {
 }
 
 impl OnePicture {
-    /// Asks for one of that display. An error is in words for both people.
-    pub async fn ask(display: &DisplayAccess) -> Result<Self, String> {
-        let (desktop, from) = DesktopProcess::start(display).await.map_err(|error| error.to_string())?;
+    /// Asks for one of that display.
+    ///
+    /// # Errors
+    /// [`DesktopQuestionError`]: the process can't be started, or has ended already.
+    pub async fn ask(display: &DisplayAccess) -> Result<Self, DesktopQuestionError> {
+        let (desktop, from) = DesktopProcess::start(display).await?;
         if desktop.to.send(ToDesktop::Picture).await.is_err() {
-            return Err("the desktop process has ended".to_owned());
+            return Err(DesktopQuestionError::Ended);
         }
         Ok(Self { _desktop: desktop, from, bytes: 0 })
     }
@@ -39,24 +42,27 @@ impl OnePicture {
         self.bytes
     }
 
-    /// The next part of the frame, and whether it is the last one. An error is in words for both people.
-    pub async fn part(&mut self) -> Result<(FromScreen, bool), String> {
+    /// The next part of the frame, and whether it is the last one.
+    ///
+    /// # Errors
+    /// [`DesktopQuestionError`]: the process refuses, ends or is silent, or the picture is too large.
+    pub async fn part(&mut self) -> Result<(FromScreen, bool), DesktopQuestionError> {
         loop {
             let message = timeout(SILENCE, self.from.recv()).await;
-            match message.map_err(|_| "the display did not answer in time".to_owned())? {
+            match message.map_err(|_| DesktopQuestionError::Silent)? {
                 Some(FromDesktop::Screen(FromScreen::Frame { frame: 1, part, last })) => {
                     self.bytes += part.len();
                     if self.bytes > MAX_FRAME {
-                        return Err("the picture is larger than one may be".to_owned());
+                        return Err(DesktopQuestionError::TooLarge);
                     }
                     let over = last.is_some();
                     return Ok((FromScreen::Frame { frame: 1, part, last }, over));
                 }
                 Some(FromDesktop::Screen(FromScreen::Gone(why)) | FromDesktop::Failed(why)) => {
-                    return Err(text::one_line(&why, 300));
+                    return Err(DesktopQuestionError::refused(&why));
                 }
                 Some(_) => {}
-                None => return Err("the desktop process ended without a word".to_owned()),
+                None => return Err(DesktopQuestionError::Ended),
             }
         }
     }

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use nearhand_proto::text;
 use tokio::time::timeout;
 
+use super::error::DesktopQuestionError;
 use super::find;
 use super::process::DesktopProcess;
 use super::protocol::{FromDesktop, OpenWindow, ToDesktop};
@@ -14,25 +14,28 @@ use super::protocol::{FromDesktop, OpenWindow, ToDesktop};
 /// How long the list may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The windows there are now, the uppermost first. An error is in words for the person.
-pub async fn open() -> Result<Vec<OpenWindow>, String> {
-    let reach = find::display().await.map_err(|error| error.to_string())?;
-    let (desktop, mut from) = DesktopProcess::start(&reach).await.map_err(|error| error.to_string())?;
+/// The windows there are now, the uppermost first.
+///
+/// # Errors
+/// [`DesktopQuestionError`]: there is no display, or its process gives no list.
+pub async fn open() -> Result<Vec<OpenWindow>, DesktopQuestionError> {
+    let reach = find::display().await?;
+    let (desktop, mut from) = DesktopProcess::start(&reach).await?;
     let asked = async {
         if desktop.to.send(ToDesktop::Windows).await.is_err() {
-            return Err("the desktop process has ended".to_owned());
+            return Err(DesktopQuestionError::Ended);
         }
         while let Some(message) = from.recv().await {
             match message {
                 FromDesktop::Windows(windows) => return Ok(windows),
-                FromDesktop::Failed(why) => return Err(text::one_line(&why, 300)),
+                FromDesktop::Failed(why) => return Err(DesktopQuestionError::refused(&why)),
                 _ => {}
             }
         }
-        Err("the desktop process ended without a word".to_owned())
+        Err(DesktopQuestionError::Ended)
     };
     let outcome = timeout(LIMIT, asked).await;
     // It has nothing to let go of: nobody waits for its end.
     drop(desktop);
-    outcome.unwrap_or_else(|_| Err("the display did not answer in time".to_owned()))
+    outcome.unwrap_or(Err(DesktopQuestionError::Silent))
 }

@@ -77,7 +77,7 @@ enum CharacterSet {
     Double(&'static Encoding),
     /// JIS X 0212, which EUC-JP begins with 0x8F.
     Supplement,
-    /// So many bytes of something that isn't known here.
+    /// A set that isn't known here, and how many bytes a character of it has.
     Unknown(usize),
 }
 

@@ -126,7 +126,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
             LocalReply::Refused(AgentNotice::NotTheirScreen)
         }
         LocalVerb::Windows => windows::open().await.map_or_else(
-            |why| LocalReply::Refused(AgentNotice::Words(why)),
+            |why| LocalReply::Refused(AgentNotice::Words(why.to_string())),
             |open| {
                 let shown = shown(&open);
                 hub.update(|sessions, _| sessions.keep_windows(open));

@@ -56,7 +56,7 @@ pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
 async fn carry(serving: &ServedSession, send: &mut SendStream) -> Result<Result<usize, String>, FrameError> {
     let asked = async {
         let access = granted_display(&serving.hub, serving.session).await?;
-        OnePicture::ask(&access).await
+        OnePicture::ask(&access).await.map_err(|error| error.to_string())
     };
     let mut picture = match asked.await {
         Ok(picture) => picture,
@@ -65,7 +65,7 @@ async fn carry(serving: &ServedSession, send: &mut SendStream) -> Result<Result<
     loop {
         let (part, last) = match picture.part().await {
             Ok(part) => part,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.to_string())),
         };
         framed::write(send, &part, FRAME_LIMIT).await?;
         if last {

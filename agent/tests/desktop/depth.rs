@@ -163,7 +163,7 @@ fn a_click_is_what_the_technician_meant_however_buttons_are_swapped() {
         all(&mut desktop);
         assert_eq!(program.clicked(5), [1, 2, 3, 5, 4], "{map}");
     }
-    // The injecting pointer's own table, which stands beside that of all pointers.
+    // The injecting pointer's own table, which X applies as well as that of all pointers.
     let (conn, _) = RustConnection::connect(Some(&display.name)).unwrap();
     set_injecting_buttons(&conn, [3, 2, 1]);
     all(&mut desktop);

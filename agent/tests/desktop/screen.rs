@@ -408,3 +408,26 @@ fn what_the_technician_draws_is_on_the_screen_and_takes_no_clicks() {
     until("nothing", || painter.screen() == plain);
     desktop.close();
 }
+
+#[test]
+fn a_blanked_screen_says_so_and_input_wakes_it() {
+    let display = Xvfb::start("640x480x24");
+    let painter = TestPainter::start(&display);
+    display.run("xset", &["s", "blank"]);
+    display.run("xset", &["s", "activate"]);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, None);
+    viewer.until(&mut desktop, "the reason", |viewer| viewer.gone.is_some());
+    let why = viewer.gone.take().unwrap();
+    assert!(why.contains("screen saver"), "{why}");
+    // The technician's movement is one there.
+    desktop.point(20, 20);
+    viewer.until_same(&mut desktop, &painter);
+    // Also while it is watched.
+    display.run("xset", &["s", "activate"]);
+    viewer.until(&mut desktop, "the reason", |viewer| viewer.gone.is_some());
+    desktop.point(30, 30);
+    painter.fill(5, 5, 10, 10, 0x0000_00ff);
+    viewer.until_same(&mut desktop, &painter);
+    desktop.close();
+}

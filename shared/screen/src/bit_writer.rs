@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 pub(crate) trait ByteStuffing {
     /// The bit that fills the last byte.
     const FILL: u32;
-    /// Appends bytes.
+    /// Appends bytes to the output.
     fn append(out: &mut Vec<u8>, bytes: &[u8]);
 }
 
@@ -45,7 +45,7 @@ impl ByteStuffing for JpegBytes {
     }
 }
 
-/// Collects bits.
+/// Collects bits and writes whole bytes.
 #[derive(Debug)]
 pub(crate) struct BitWriter<'a, S> {
     out: &'a mut Vec<u8>,

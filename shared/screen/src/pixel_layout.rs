@@ -19,7 +19,7 @@ enum PixelOrder {
     Bgr,
     /// Four bytes: red, green, blue, and one that means nothing.
     Rgb,
-    /// Any other.
+    /// Any other order, by masks.
     Masked { big_endian: bool, red: ColourBits, green: ColourBits, blue: ColourBits },
 }
 

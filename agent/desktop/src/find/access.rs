@@ -55,7 +55,7 @@ pub enum NoDisplay {
     /// A display manager's greeter.
     #[error("this machine's screen shows the login screen; somebody has to log in first")]
     LoginScreen,
-    /// A lock screen with a session of its own.
+    /// A lock screen that runs as a separate session.
     #[error("this machine's screen is locked; the person there has to unlock it first")]
     LockScreen,
     /// A system that isn't supported.

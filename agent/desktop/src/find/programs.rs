@@ -16,7 +16,7 @@ const MOST: usize = 20_000;
 const ENVIRONMENT: u64 = 256 * 1024;
 /// Most bytes of other files.
 const SMALL: u64 = 16 * 1024;
-/// Where X servers listen: as the agent sees it, and as the machine does where the agent has a `/tmp` of its own.
+/// Where X servers listen: as the agent sees it, and as the machine does where the agent has a private `/tmp`.
 const TMP: [&str; 2] = ["/tmp", "/proc/1/root/tmp"];
 /// Device numbers of virtual terminals: major 4, minor 1 to 63.
 const VT_MAJOR: u32 = 4;

@@ -33,11 +33,11 @@ pub(super) struct DisplayProgram {
     pub user: u32,
     /// The session it belongs to: by its control group, else as its environment says.
     pub session: Option<String>,
-    /// `DISPLAY`.
+    /// `DISPLAY` of its environment.
     pub display: Option<OsString>,
     /// `XAUTHORITY`, if that file is there.
     pub authority: Option<OsString>,
-    /// `HOME`.
+    /// `HOME` of its environment.
     pub home: Option<OsString>,
     /// `WAYLAND_DISPLAY` is set.
     pub wayland: bool,
@@ -61,7 +61,7 @@ pub(super) struct MachineDisplays {
     pub sessions: Result<Vec<LogindSession>, String>,
     /// Programs of users.
     pub programs: Vec<DisplayProgram>,
-    /// X servers.
+    /// X servers that run.
     pub servers: Vec<XServerProcess>,
     /// Displays that can be connected to; empty: that can't be known.
     pub served: BTreeSet<u32>,

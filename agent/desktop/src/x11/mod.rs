@@ -12,6 +12,7 @@ mod layer;
 mod list;
 mod monitors;
 mod overlay;
+mod saver;
 mod screen;
 mod window;
 
@@ -60,6 +61,8 @@ pub(crate) struct X11Display {
     aimed: Option<window::ShownWindow>,
     /// The pointer is over that window.
     over: bool,
+    /// The server's screen saver has blanked the screen.
+    blanked: bool,
     /// What is to be told although no event says it.
     news: Vec<DisplayEvent>,
 }
@@ -95,6 +98,7 @@ impl X11Display {
             hands: keyboard::XtestInjector::new(link.clone())?,
             clipboard: clipboard::ClipboardSelection::new(link.clone())?,
             overlay: overlay::DrawingWindow::new(link.clone()),
+            blanked: saver::watch(&link)?,
             link,
             events: VecDeque::new(),
             size,
@@ -140,6 +144,10 @@ impl X11Display {
                 Some(DisplayEvent::UsedLocally)
             }
             Event::XinputRawMotion(_) => Some(DisplayEvent::PointerMoved),
+            Event::ScreensaverNotify(event) => {
+                self.blanked = saver::blanks(&event);
+                self.aimed.is_none().then_some(DisplayEvent::Monitors)
+            }
             Event::XinputHierarchy(_) => {
                 self.hands.find_devices()?;
                 None
@@ -166,7 +174,10 @@ impl ScreenSource for X11Display {
     }
 
     fn out_of_sight(&self) -> Option<String> {
-        self.aimed.as_ref().and_then(window::ShownWindow::out_of_sight)
+        match &self.aimed {
+            Some(aimed) => aimed.out_of_sight(),
+            None => self.blanked.then(|| saver::BLANKED.to_owned()),
+        }
     }
 
     fn size(&self) -> Size {
