@@ -1,7 +1,7 @@
 //! The agent's connection to its relay: made, kept, made again; offers and revocations taken from it.
 //!
 //! A driver. A relay that doesn't answer costs one packet now and then: full-jitter backoff up to half a
-//! minute, and five minutes once the relay has said that this device is not welcome.
+//! minute, and minutes once the relay has said that this device is not welcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use nearhand_proto::credential::Retirement;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    CloseOutcome, RelayHello, RelayPush, RelayPushReply, RelayReply, RelayRequest, SessionOffer,
+    CloseCode, CloseOutcome, RelayHello, RelayPush, RelayPushReply, RelayRefusal, RelayReply, RelayRequest,
+    SessionOffer,
 };
 use nearhand_proto::message::local::AgentNotice;
 use nearhand_proto::message::session::SessionEndReason;
@@ -29,8 +30,13 @@ use crate::session;
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Longest time that a stopping relay can keep its devices away.
 const MAX_AWAY: Duration = Duration::from_secs(60);
-/// How often a device that is not welcome asks again.
+/// How often a device that is not welcome asks again, at most; half of it is random.
 const REFUSED_RETRY: Duration = Duration::from_secs(300);
+/// How long an agent stays away when another program took its place, and a random part more: two that have one key must not
+/// replace each other all the time, and the one that is right must be back soon.
+const REPLACED_RETRY: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(30)];
+/// The same when the relay has no room: places become free all the time.
+const FULL_RETRY: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(25)];
 
 /// Keeps the connection to the relay until the agent stops.
 pub(crate) async fn run(hub: Arc<Hub>, runbooks: Arc<Runbooks>) {
@@ -42,9 +48,10 @@ pub(crate) async fn run(hub: Arc<Hub>, runbooks: Arc<Runbooks>) {
                 follow(&hub, &runbooks, &connection).await
             }
             Err(error) => {
-                hub.relay_down(chain(&error));
-                tracing::warn!(error = chain(&error), attempt, "no connection to the relay");
-                error.is_unwelcome().then_some(REFUSED_RETRY)
+                let away = away_after(&error, OsRng.next_u32());
+                hub.relay_down(problem(&error, away));
+                tracing::warn!(error = chain(&error), attempt, ?away, "no connection to the relay");
+                away
             }
         };
         let wait = wait.unwrap_or_else(|| backoff(attempt, MAX_WAIT, OsRng.next_u32()));
@@ -112,10 +119,32 @@ async fn follow(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, connection: &RelayConn
             }
             Err(error) => {
                 tracing::warn!(error = chain(&error), "the connection to the relay ended");
-                hub.relay_down(chain(&error));
-                return if error.is_unwelcome() { Some(REFUSED_RETRY) } else { away };
+                let refused = away_after(&error, OsRng.next_u32());
+                hub.relay_down(problem(&error, refused));
+                return refused.or(away);
             }
         }
+    }
+}
+
+/// How long to stay away after this; `None`: as the usual backoff has it.
+fn away_after(error: &RelayError, random: u32) -> Option<Duration> {
+    let [least, more] = match error {
+        RelayError::Closed(CloseCode::Replaced) => REPLACED_RETRY,
+        RelayError::Closed(CloseCode::Overloaded) | RelayError::Refused(RelayRefusal::Full { .. }) => {
+            FULL_RETRY
+        }
+        error if error.is_unwelcome() => [REFUSED_RETRY / 2; 2],
+        _ => return None,
+    };
+    Some(least + random_part(more, random))
+}
+
+/// What went wrong, and when the next try is if that takes longer than usual.
+fn problem(error: &RelayError, away: Option<Duration>) -> String {
+    match away {
+        Some(away) => format!("{}; the next try is in {} s", chain(error), away.as_secs()),
+        None => chain(error),
     }
 }
 
@@ -189,4 +218,25 @@ pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
     hub.note("agent", "key.rotated", None, new.public().to_string());
     hub.rotated(enrolment).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_was_replaced_or_found_no_room_is_back_within_a_minute() {
+        let between = |error: RelayError| {
+            let wait = |random| away_after(&error, random).map(|wait| wait.as_secs());
+            (wait(0), wait(u32::MAX))
+        };
+        assert_eq!(between(RelayError::Closed(CloseCode::Replaced)), (Some(15), Some(45)));
+        let full = RelayRefusal::Full { what: "guests".into() };
+        assert_eq!(between(RelayError::Refused(full.clone())), (Some(5), Some(30)));
+        assert_eq!(between(RelayError::Closed(CloseCode::Overloaded)), (Some(5), Some(30)));
+        assert_eq!(between(RelayError::Closed(CloseCode::Revoked)), (Some(150), Some(300)));
+        assert_eq!(between(RelayError::Silent), (None, None));
+        let told = problem(&RelayError::Refused(full), Some(Duration::from_secs(7)));
+        assert!(told.contains("guests") && told.ends_with("the next try is in 7 s"), "{told}");
+    }
 }

@@ -158,6 +158,7 @@ impl ExitCode {
             }
             R::Protocol => Self::Unexpected,
             R::Storage => Self::Full,
+            R::OtherKey => Self::KeyChanged,
         }
     }
 

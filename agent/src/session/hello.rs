@@ -131,7 +131,7 @@ async fn settle(
     let session = offer.session;
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(SessionRefusal::Protocol))?;
-    let technician = technician(hub, &hello, key).map_err(refused)?;
+    let technician = technician(hub, &hello, session, key).map_err(refused)?;
     // Known before the proof uses the code up.
     let maker = hub.read(|sessions, _| sessions.code_maker());
     let confirmation = match (hello.proof, offer.code, standing) {
@@ -176,6 +176,7 @@ async fn settle(
 fn technician(
     hub: &Hub,
     hello: &TechnicianHello,
+    session: SessionId,
     key: PublicKey,
 ) -> Result<SessionTechnician, SessionRefusal> {
     let verified: VerifiedCredential = hub.identity.verify(&hello.credential).map_err(|error| {
@@ -186,8 +187,18 @@ fn technician(
             SessionRefusal::NotTrusted
         }
     })?;
-    let is_its_key = verified.key() == key;
-    SessionTechnician::of(verified).filter(|_| is_its_key).ok_or(SessionRefusal::NotTrusted)
+    let has_its_key = verified.key() == key;
+    let technician = SessionTechnician::of(verified).ok_or(SessionRefusal::NotTrusted)?;
+    if !has_its_key {
+        // The organisation's own credential over somebody else's connection: no mistake of a technician looks like that.
+        let detail = format!(
+            "the credential of {} ({}) came over a connection with the key {key}: somebody is between the two ends",
+            technician.name, technician.id
+        );
+        hub.note("agent", "session.other_key", Some(session), detail);
+        return Err(SessionRefusal::OtherKey);
+    }
+    Ok(technician)
 }
 
 async fn prove_code(

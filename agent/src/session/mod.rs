@@ -16,6 +16,8 @@ mod serve;
 mod stream;
 mod window;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +25,10 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::control::{CloseOutcome, RelayRequest, SessionOffer};
 use nearhand_proto::message::local::AgentNotice;
 use nearhand_proto::message::session::{HELLO_TIMEOUT, RESUME_WITHIN, SessionEndReason};
+use nearhand_proto::time::UnixMillis;
 use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::hub::{Hub, ReturningSession, ToSession};
 use crate::runbook::Runbooks;
@@ -167,7 +170,12 @@ async fn serve_offer(
         Ok((connection, talk)) => {
             set_connected(hub, session, true);
             let standing = standing.get_or_insert(talk.standing);
-            let end = serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
+            let until = standing.technician.verified.invite.valid_until;
+            let served = serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox);
+            let end = tokio::select! {
+                end = served => end,
+                never = end_at(hub, session, until) => match never {},
+            };
             close(&connection, &path, &end).await;
             Ok(end)
         }
@@ -179,6 +187,15 @@ async fn serve_offer(
             Ok(ServeEnd::Lost)
         }
     }
+}
+
+/// Ends the session when the technician's credential expires; the session's own task then hears of it like of any other end.
+async fn end_at(hub: &Hub, session: SessionId, valid_until: UnixMillis) -> Infallible {
+    let left = valid_until.0.saturating_sub(hub.identity.judging_time().0);
+    sleep(Duration::from_millis(left)).await;
+    tracing::info!(%session, "the technician's credential has expired");
+    hub.update(|sessions, now| sessions.end(now, session, SessionEndReason::Revoked, None));
+    pending().await
 }
 
 fn set_connected(hub: &Hub, session: SessionId, connected: bool) {

@@ -82,7 +82,10 @@ pub(super) fn offers_of_its_own(_trial: &AttackTrial) -> Result<()> {
     let (reply, bind) = relay.offer(session, None, false)?;
     ensure!(reply == RelayPushReply::Done);
     let answer = wire.path(relay.addr(), &forger, session, bind)?.hello(TechnicianProof::Managed)?;
-    ensure!(matches!(answer, AgentHello::Refused(SessionRefusal::NotTrusted)), "{answer:?}");
+    ensure!(matches!(answer, AgentHello::Refused(SessionRefusal::OtherKey)), "{answer:?}");
+    until(LIMIT, "the swapped key is in the device's record", || {
+        Ok(agent.audited("session.other_key")? == 1)
+    })?;
     // Under another session's name than was offered.
     let (_, bind) = relay.offer(SessionId::random(&mut OsRng), None, false)?;
     let other = SessionId::random(&mut OsRng);

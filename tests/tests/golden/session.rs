@@ -134,6 +134,7 @@ fn refusals(table: &mut Table) {
             Protocol: [SessionRefusal::Protocol],
             Storage: [SessionRefusal::Storage],
             ClockOff: [SessionRefusal::ClockOff],
+            OtherKey: [SessionRefusal::OtherKey],
         }
     );
     variants!(

@@ -171,6 +171,12 @@ pub enum SessionRefusal {
          clock, or ask the person there"
     )]
     ClockOff,
+    /// The credential is the organisation's, and ends in another key than the one that made the connection.
+    #[error(
+        "the connection reached the device with another key than yours: somebody between you and the device took your \
+         place, perhaps the relay; nothing was said. Tell the relay's operator before you try again"
+    )]
+    OtherKey,
 }
 
 /// The technician's first message.
