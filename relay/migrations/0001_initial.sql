@@ -86,14 +86,25 @@ CREATE TABLE audit (
     entry  TEXT   NOT NULL
 );
 
--- The newest head of each device's own audit log, as evidence.
+-- Heads of each device's own audit log, as evidence: the newest thousand.
 CREATE TABLE audit_witnesses (
-    witness     TEXT   NOT NULL PRIMARY KEY,
+    witness     TEXT   NOT NULL,
     number      BIGINT NOT NULL,
     hash        TEXT   NOT NULL,
     head        TEXT   NOT NULL,
-    received_at BIGINT NOT NULL
+    received_at BIGINT NOT NULL,
+    PRIMARY KEY (witness, number)
 );
+
+-- Names of devices without what a reader overlooks, to find guests who take one.
+CREATE TABLE device_names (
+    device TEXT NOT NULL,
+    -- label, hostname
+    kind   TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    PRIMARY KEY (device, kind)
+);
+CREATE INDEX device_names_folded ON device_names (folded);
 
 
 -- Who a stream belongs to, and up to which number it is stored.
@@ -224,6 +235,9 @@ CREATE TABLE help (
     number     BIGINT NOT NULL PRIMARY KEY,
     -- 'device:' or 'guest:' and its id or key.
     peer       TEXT   NOT NULL,
+    -- A guest's networks (IPv4 address or IPv6 /64, and the /24 or /48 around it); '' for an enrolled device.
+    network     TEXT  NOT NULL,
+    surrounding TEXT  NOT NULL,
     -- Chosen by the device: the same wish sent again is the same.
     wish       TEXT   NOT NULL,
     name       TEXT   NOT NULL,

@@ -4,7 +4,7 @@
 //! Synchronous for the tests' sake: connections live on a separate small runtime. Must not live here: what the
 //! programs should answer.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{EnrolmentString, InviteString, RelayAddress};
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    self, CloseCode, DeviceFacts, RelayHello, RelayReply, RelayRequest, SessionTarget,
+    self, CloseCode, DeviceFacts, RelayHello, RelayPush, RelayPushReply, RelayRefusal, RelayReply,
+    RelayRequest, SessionTarget,
 };
 use nearhand_proto::message::session::{
     self, AgentHello, FromAgent, FromTechnician, StreamAnswer, StreamOpen, TechnicianHello, TechnicianProof,
@@ -73,6 +74,20 @@ impl WireEndpoint {
     /// # Errors
     /// The handshake fails.
     pub fn dial_as(&self, relay: &RelayAddress, key: &SecretKey, alpn: &[u8]) -> Result<ControlWire> {
+        self.dial_from(Ipv4Addr::UNSPECIFIED, relay, key, alpn)
+    }
+
+    /// As [`WireEndpoint::dial_as`], from one of this machine's addresses: all of 127.0.0.0/8 are.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub fn dial_from(
+        &self,
+        from: Ipv4Addr,
+        relay: &RelayAddress,
+        key: &SecretKey,
+        alpn: &[u8],
+    ) -> Result<ControlWire> {
         let config = tls::client(
             key,
             ExpectedKey::Key(relay.key),
@@ -82,7 +97,7 @@ impl WireEndpoint {
         )?;
         let to: SocketAddr = format!("{}:{}", relay.host, relay.port).parse()?;
         let connection = self.wait(async {
-            let endpoint = Endpoint::client(([0, 0, 0, 0], 0).into())?;
+            let endpoint = Endpoint::client((from, 0).into())?;
             let connection = endpoint.connect_with(config, to, tls::SERVER_NAME)?.await?;
             anyhow::Ok((connection, endpoint))
         })??;
@@ -104,6 +119,27 @@ impl WireEndpoint {
         let (wire, member) = (self.clone(), member.clone());
         let held = Mutex::default();
         Ok(SessionWire { wire, session, member, connection, control: None, held, endpoint })
+    }
+
+    /// A machine that isn't enrolled, with a fresh key: its connection, or why the relay refuses it.
+    ///
+    /// # Errors
+    /// The handshake fails, or the relay doesn't answer.
+    pub fn guest(
+        &self,
+        from: Ipv4Addr,
+        relay: &RelayAddress,
+        name: &str,
+    ) -> Result<Result<ControlWire, RelayRefusal>> {
+        let key = SecretKey::generate(&mut OsRng);
+        let control = self.dial_from(from, relay, &key, control::ALPN)?;
+        let facts = DeviceFacts { hostname: name.into(), os: "Linux".into() };
+        let hello = RelayHello::Guest { program: ProgramInfo::this(), facts };
+        match control.ask(&RelayRequest::Hello(hello))? {
+            RelayReply::Welcome(_) => Ok(Ok(control)),
+            RelayReply::Refused(refusal) => Ok(Err(refusal)),
+            other => bail!("{other:?}"),
+        }
     }
 
     /// A device that has enrolled with a string.
@@ -233,6 +269,19 @@ impl ControlWire {
         })?
     }
 
+    /// Takes note of whatever the relay says from now on, as a program that is alive does.
+    pub fn answer_pushes(&self) {
+        let connection = self.connection.clone();
+        self.wire.spawn(async move {
+            while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+                if framed::read::<RelayPush>(&mut recv, control::FRAME_LIMIT).await.is_ok() {
+                    let _ = framed::write(&mut send, &RelayPushReply::Done, control::FRAME_LIMIT).await;
+                    let _ = send.finish();
+                }
+            }
+        });
+    }
+
     /// The connection, and the endpoint that has to outlive it.
     pub(crate) fn into_parts(self) -> (Connection, Endpoint) {
         (self.connection, self.endpoint)
@@ -261,6 +310,21 @@ impl ControlWire {
             }
         })?;
         Ok(held)
+    }
+
+    /// Sends bytes on as many streams as the other end takes, as far as it takes them, and ends none of them.
+    pub fn send_part(&self, bytes: &[u8]) {
+        let (connection, bytes) = (self.connection.clone(), bytes.to_vec());
+        self.wire.spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut send, recv)) = connection.open_bi().await {
+                // Waits here for ever where the window is used up.
+                if send.write_all(&bytes).await.is_err() {
+                    return;
+                }
+                held.push((send, recv));
+            }
+        });
     }
 
     /// Waits until the other end closes the connection: the code it gives.

@@ -1,37 +1,20 @@
 //! The queue of handshakes: connections that have not been welcomed yet.
 //!
-//! The queue has a maximum length, and each network (an IPv4 address, an IPv6 /64) has a share of it. When the
+//! The queue has a maximum length, and each network has a share of it (see [`crate::network`]). When the
 //! queue or a share is full, the handshake that has waited longest is ended: a stalled handshake never keeps an
 //! honest one out. A plain value; by the handle the driver ends a handshake.
 
+use core::hash::Hash;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+
+use crate::network::{SourceNetwork, SurroundingNetwork};
 
 /// One network's part of the room: a quarter.
 const SHARE: usize = 4;
+/// The part of what surrounds it: half.
+const SURROUNDING_SHARE: usize = 2;
 /// From this part of the room on, addresses must be proven by a round trip: a quarter.
 const PROVE_FROM: usize = 4;
-
-/// The network that an address is counted for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct SourceNetwork([u8; 8]);
-
-impl From<IpAddr> for SourceNetwork {
-    fn from(ip: IpAddr) -> Self {
-        let bytes = match ip.to_canonical() {
-            IpAddr::V4(v4) => {
-                let [a, b, c, d] = v4.octets();
-                // No IPv6 /64 in use begins with zeros.
-                [0, 0, 0, 0, a, b, c, d]
-            }
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
-                [a, b, c, d, e, f, g, h]
-            }
-        };
-        Self(bytes)
-    }
-}
 
 /// The number under which somebody waits.
 pub type HandshakeTicket = u64;
@@ -43,12 +26,19 @@ pub struct HandshakeQueue<H> {
     next: HandshakeTicket,
     waiting: BTreeMap<HandshakeTicket, (SourceNetwork, H)>,
     by_network: HashMap<SourceNetwork, BTreeSet<HandshakeTicket>>,
+    by_surrounding: HashMap<SurroundingNetwork, BTreeSet<HandshakeTicket>>,
 }
 
 impl<H> HandshakeQueue<H> {
     /// An empty queue for at most `room` handshakes, and for at least 4.
     pub fn new(room: usize) -> Self {
-        Self { room: room.max(4), next: 0, waiting: BTreeMap::new(), by_network: HashMap::new() }
+        Self {
+            room: room.max(4),
+            next: 0,
+            waiting: BTreeMap::new(),
+            by_network: HashMap::new(),
+            by_surrounding: HashMap::new(),
+        }
     }
 
     /// Whether a newcomer must prove its address first.
@@ -58,14 +48,10 @@ impl<H> HandshakeQueue<H> {
 
     /// Makes room for somebody from `network`: returns who has to go.
     pub fn make_room(&mut self, network: SourceNetwork) -> Option<H> {
-        let share = self.by_network.get(&network);
-        let oldest = if share.is_some_and(|s| s.len() >= self.room / SHARE) {
-            share.and_then(|s| s.first().copied())
-        } else if self.waiting.len() >= self.room {
-            self.waiting.first_key_value().map(|(ticket, _)| *ticket)
-        } else {
-            None
-        };
+        let own = full(&self.by_network, &network, self.room / SHARE);
+        let around = full(&self.by_surrounding, &network.surrounding(), self.room / SURROUNDING_SHARE);
+        let all = || self.waiting.first_key_value().map(|(ticket, _)| *ticket);
+        let oldest = own.or(around).or_else(|| all().filter(|_| self.waiting.len() >= self.room));
         oldest.and_then(|ticket| self.leave(ticket))
     }
 
@@ -79,17 +65,14 @@ impl<H> HandshakeQueue<H> {
     pub fn enter(&mut self, ticket: HandshakeTicket, network: SourceNetwork, handle: H) {
         self.waiting.insert(ticket, (network, handle));
         self.by_network.entry(network).or_default().insert(ticket);
+        self.by_surrounding.entry(network.surrounding()).or_default().insert(ticket);
     }
 
     /// Somebody was welcomed, or is gone.
     pub fn leave(&mut self, ticket: HandshakeTicket) -> Option<H> {
         let (network, handle) = self.waiting.remove(&ticket)?;
-        if let Some(share) = self.by_network.get_mut(&network) {
-            share.remove(&ticket);
-            if share.is_empty() {
-                self.by_network.remove(&network);
-            }
-        }
+        forget(&mut self.by_network, &network, ticket);
+        forget(&mut self.by_surrounding, &network.surrounding(), ticket);
         Some(handle)
     }
 
@@ -104,9 +87,32 @@ impl<H> HandshakeQueue<H> {
     }
 }
 
+/// The oldest of a share that is used up.
+fn full<K: Hash + Eq>(
+    shares: &HashMap<K, BTreeSet<HandshakeTicket>>,
+    key: &K,
+    most: usize,
+) -> Option<HandshakeTicket> {
+    shares.get(key).filter(|share| share.len() >= most).and_then(|share| share.first().copied())
+}
+
+fn forget<K: Hash + Eq>(
+    shares: &mut HashMap<K, BTreeSet<HandshakeTicket>>,
+    key: &K,
+    ticket: HandshakeTicket,
+) {
+    if let Some(share) = shares.get_mut(key) {
+        share.remove(&ticket);
+        if share.is_empty() {
+            shares.remove(key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     fn net(text: &str) -> SourceNetwork {
         text.parse::<IpAddr>().unwrap().into()
@@ -133,7 +139,7 @@ mod tests {
         assert_eq!(handshakes.len(), 3, "its share of 2, and the honest one");
         assert_eq!(handshakes.leave(mine), Some(mine), "still there");
         for n in 0..100_u8 {
-            enter(&mut handshakes, net(&format!("203.0.113.{n}")));
+            enter(&mut handshakes, net(&format!("203.0.{n}.7")));
         }
         assert_eq!(handshakes.len(), 8);
         let (mine, out) = enter(&mut handshakes, honest);
@@ -142,10 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_addresses_and_slash_64s() {
-        assert_eq!(net("2001:db8::1"), net("2001:db8::2"));
-        assert_ne!(net("2001:db8::1"), net("2001:db8:0:1::1"));
-        assert_eq!(net("192.0.2.1"), net("::ffff:192.0.2.1"));
-        assert_ne!(net("192.0.2.1"), net("192.0.2.2"));
+    fn a_flood_from_all_of_a_slash_48_leaves_half_to_others() {
+        let mut handshakes = HandshakeQueue::new(16);
+        for n in 0..1000 {
+            enter(&mut handshakes, net(&format!("2001:db8:7:{n:x}::1")));
+        }
+        assert_eq!(handshakes.len(), 8);
+        let (mine, out) = enter(&mut handshakes, net("2001:db8:8::1"));
+        assert_eq!((out, handshakes.leave(mine)), (None, Some(mine)));
     }
 }

@@ -5,7 +5,7 @@
 //! (`nearhand-relay`).
 //!
 //! [`admission`] decides who is let in, [`handshakes`] which pending handshake gives way to a new one, [`registry`] knows who is
-//! connected, [`forward`] decides about every datagram of a session, [`alarm`] makes alarms from what devices report, and
+//! connected, [`names`] which names look alike, [`network`] how much one network may use of a limit, [`tally`] what the audit log says of floods, [`forward`] decides about every datagram of a session, [`alarm`] makes alarms from what devices report, and
 //! [`notify`] decides what receivers are sent, and when.
 
 pub mod admission;
@@ -14,5 +14,8 @@ pub mod caller;
 pub mod clean_json;
 pub mod forward;
 pub mod handshakes;
+pub mod names;
+pub mod network;
 pub mod notify;
 pub mod registry;
+pub mod tally;

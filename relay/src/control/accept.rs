@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::message::control::CloseCode;
-use nearhand_relay_core::handshakes::{HandshakeTicket, SourceNetwork};
+use nearhand_relay_core::handshakes::HandshakeTicket;
+use nearhand_relay_core::network::SourceNetwork;
 use nearhand_transport::tls;
 use quinn::{Endpoint, Incoming};
 

@@ -13,6 +13,7 @@ use nearhand_proto::message::alarms::{
 use nearhand_proto::message::control::{PAGE, RelayRefusal, RelayReply};
 use nearhand_proto::peer_text::PeerText;
 use nearhand_proto::text;
+use nearhand_relay_core::alarm::absence::AbsenceFinding;
 use nearhand_relay_core::caller::PeerId;
 
 use super::lists::that_fit;
@@ -88,7 +89,7 @@ impl ControlPlane {
             WriteOutcome::Done | WriteOutcome::Conflict => {
                 let detail =
                     format!("device {device} sent alarms of stream {stream}, which belongs to another");
-                self.audit_refusal(&peer.actor(), "alarms.refused", &detail).await;
+                self.audit_refusal(&peer.actor(), "alarms.refused", peer.network, &detail).await;
                 Err(RelayRefusal::ForeignStream)
             }
         }
@@ -129,6 +130,8 @@ impl ControlPlane {
         for device in withdrawn.iter().filter_map(PeerId::device) {
             let found = self.watch.absence().forget(&device, now_unix());
             self.watch.keep(found);
+            let found = self.duplicates().forget(&device, now_unix());
+            self.watch.keep(found);
             // A failure is known to the store's health; after a restart it is forgotten again.
             let _ = self.store.write_alarm(AlarmWrite::Forget(device)).await;
         }
@@ -143,6 +146,7 @@ impl ControlPlane {
                 (absence.tick(now_unix()), absence.take_learned())
             };
             self.watch.keep(found);
+            self.watch.keep(self.duplicates().tick(now_unix()));
             for some in learned.chunks(HOURS_AT_ONCE) {
                 // What can't be stored is learned again in a week; the store's health tells the operator.
                 let _ = self.store.write_alarm(AlarmWrite::Hours(some.to_vec())).await;
@@ -150,6 +154,12 @@ impl ControlPlane {
         }
         self.store_found().await;
         let _ = self.store.write_alarm(AlarmWrite::Wake(now_unix())).await;
+    }
+
+    /// Stores what another rule of the relay found.
+    pub(super) async fn keep_found(&self, found: Vec<AbsenceFinding>) {
+        self.watch.keep(found);
+        self.store_found().await;
     }
 
     async fn store_found(&self) {

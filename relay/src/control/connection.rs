@@ -10,11 +10,13 @@ use nearhand_proto::message::control::{
 };
 use nearhand_relay_core::admission::AdmittedCaller;
 use nearhand_relay_core::caller::Caller;
+use nearhand_relay_core::network::SourceNetwork;
 use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
-use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
+use super::inflow;
+use super::plane::{ConnectedPeer, ControlPlane, close, now_unix, storage};
 use super::refusals::event;
 use super::requests;
 use crate::metrics::MetricFamily;
@@ -74,7 +76,8 @@ pub(super) async fn hello(
             control.metrics.count_both(MetricFamily::Hellos, kind, requests::name(&refusal));
             let from = connection.remote_address();
             let detail = format!("{kind} with key {key} from {from}: {}", requests::name(&refusal));
-            control.audit_refusal("relay", "connect.refused", &detail).await;
+            let network = SourceNetwork::from(from.ip());
+            control.audit_refusal("relay", "connect.refused", network, &detail).await;
             refuse(&mut send, &stranger(), refusal).await;
             None
         }
@@ -118,19 +121,25 @@ async fn admit(
     let Some(id) = peer.id() else {
         return Ok(WelcomedPeer { control: Arc::clone(control), peer, number: None });
     };
-    let (number, replaced) = {
+    let connected = {
         let mut state = control.state();
         // Revoked while the chain was being stored?
         if peer.caller.verified().is_some_and(|who| state.admission.is_revoked(who)) {
             return Err(fail(RelayRefusal::Revoked));
         }
-        state.registry.connect(id, Arc::clone(&peer)).map_err(fail)?
+        state.registry.connect(id, peer.network, Arc::clone(&peer)).map_err(fail)?
     };
-    if let Some(replaced) = replaced {
-        replaced.close(CloseCode::Replaced);
+    if !matches!(peer.caller, Caller::Guest(_)) {
+        inflow::widen(&peer.connection);
+    }
+    if let Some(evicted) = connected.evicted {
+        evicted.close(CloseCode::Overloaded);
+    }
+    if let Some(replaced) = connected.replaced {
+        control.replace(replaced, &peer);
     }
     control.device_connected(&id);
-    Ok(WelcomedPeer { control: Arc::clone(control), peer, number: Some(number) })
+    Ok(WelcomedPeer { control: Arc::clone(control), peer, number: Some(connected.number) })
 }
 
 /// A rotation whose request was lost on the way: the chain itself proves it.
@@ -183,9 +192,15 @@ impl WelcomedPeer {
     }
 
     async fn attend_newcomer(self) {
-        let Ok(_permit) = self.control.newcomers.try_acquire() else {
-            self.peer.close(CloseCode::Overloaded);
-            return;
+        let ticket = {
+            let mut newcomers = self.control.newcomers();
+            if let Some(evicted) = newcomers.make_room(self.peer.network) {
+                // Whoever has waited longest gives way, so that nobody who only waits keeps others out.
+                close(&evicted, CloseCode::Overloaded);
+            }
+            let ticket = newcomers.next_ticket();
+            newcomers.enter(ticket, self.peer.network, self.peer.connection.clone());
+            ticket
         };
         let stay = async {
             while let Ok((send, recv)) = self.peer.connection.accept_bi().await {
@@ -196,6 +211,7 @@ impl WelcomedPeer {
         if tokio::time::timeout(NEWCOMER_STAY, stay).await.is_err() {
             self.peer.close(CloseCode::TimedOut);
         }
+        self.control.newcomers().leave(ticket);
     }
 }
 

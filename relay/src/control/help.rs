@@ -30,15 +30,16 @@ impl ControlPlane {
     ) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let wanted = wanted.safe().ok_or_else(|| invalid("it doesn't say what is the matter"))?;
-        self.state().registry.count_wish(id, Instant::now())?;
+        self.state().registry.count_wish(id, peer.network, Instant::now())?;
         let name = match &peer.caller {
             Caller::Guest(name) => name.to_string(),
             caller => caller.verified().map(|who| who.invite.name.clone()).unwrap_or_default(),
         };
-        let event = event(&peer.actor(), "help.asked", None, wanted.urgency.in_words());
-        let asking = NewHelpRequest { peer: id, wish, name, wanted, at: now_unix() };
+        let events = self.event_of_stranger(peer, "help.asked", wanted.urgency.in_words());
+        let guest_of = matches!(id, PeerId::Guest(_)).then_some(peer.network);
+        let asking = NewHelpRequest { peer: id, guest_of, wish, name, wanted, at: now_unix() };
         let write = StoreWrite::Help(Box::new(HelpWrite::Ask(Box::new(asking))));
-        match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
+        match self.store.write_audited(write, events).await.map_err(storage)? {
             WriteOutcome::Number(number) => {
                 // It may be more urgent than others, or have taken the place of one that was.
                 self.moved().await;
@@ -52,21 +53,24 @@ impl ControlPlane {
 
     pub(super) async fn withdraw_help(&self, peer: &ConnectedPeer) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
-        let event = event(&peer.actor(), "help.withdrawn", None, "");
+        let events = self.event_of_stranger(peer, "help.withdrawn", "");
         let write = StoreWrite::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
-        self.store.write_audited(write, vec![event]).await.map_err(storage)?;
+        self.store.write_audited(write, events).await.map_err(storage)?;
         self.moved().await;
         Ok(RelayReply::Done)
     }
 
     pub(super) async fn help_queue(&self, closed: bool, skip: u32) -> Result<RelayReply, RelayRefusal> {
         let stored = self.store.reader().help_queue(closed, skip, PAGE).await.map_err(storage)?;
-        let state = self.state();
-        let entries = stored
-            .rows
-            .into_iter()
-            .map(|(peer, entry)| HelpEntry { online: state.registry.is_online(&peer), ..entry })
-            .collect();
+        let mut entries = Vec::with_capacity(stored.rows.len());
+        for (peer, entry) in stored.rows {
+            let resembles = match entry.device {
+                Some(_) => None,
+                None => self.store.reader().device_named_like(&entry.name).await.map_err(storage)?,
+            };
+            let online = self.state().registry.is_online(&peer);
+            entries.push(HelpEntry { online, resembles, ..entry });
+        }
         Ok(RelayReply::HelpQueue(page(entries, stored.total)))
     }
 
@@ -133,7 +137,7 @@ impl ControlPlane {
     ) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let opinion = opinion.safe().ok_or_else(|| invalid("it says nothing, or other than 1 to 5 stars"))?;
-        self.state().registry.count_wish(id, Instant::now())?;
+        self.state().registry.count_wish(id, peer.network, Instant::now())?;
         let (action, detail) = match &opinion {
             SessionFeedback::Rating { stars, .. } => ("session.rated", format!("{stars} of 5")),
             SessionFeedback::Report { .. } => ("session.reported", String::new()),

@@ -11,7 +11,7 @@ use nearhand_proto::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
 use super::plane::{ControlPlane, now_unix};
-use crate::store::{AlarmWrite, StoreWrite};
+use crate::store::{AlarmWrite, HelpWrite, StoreWrite};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
@@ -49,6 +49,8 @@ impl ControlPlane {
     async fn round(&self) {
         self.state().registry.sweep(Instant::now());
         self.end_lost().await;
+        self.end_expired().await;
+        self.store_tally(false).await;
         self.store_seen().await;
         self.store_unsaved().await;
         self.watch_silence().await;
@@ -107,6 +109,8 @@ impl ControlPlane {
     }
 
     async fn prune(&self) {
+        let expire = HelpWrite::Expire(now_unix());
+        let _ = self.store.write(StoreWrite::Help(Box::new(expire))).await;
         let keep = Duration::from_secs(u64::from(self.limits.session_days) * 86_400);
         let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
         let before = UnixMillis(now_unix().0.saturating_sub(keep));
@@ -126,6 +130,7 @@ impl ControlPlane {
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         endpoint.close(VarInt::from_u32(CloseCode::ShuttingDown.number()), b"");
         let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;
+        self.store_tally(true).await;
         self.store_seen().await;
         self.store_unsaved().await;
     }

@@ -1,22 +1,21 @@
-//! Lists that people ask for, witnesses that devices leave, and routing digits.
+//! Lists that people ask for, and routing digits.
 
-use nearhand_proto::audit::{AuditHead, AuditRow};
+use nearhand_proto::audit::AuditRow;
 use nearhand_proto::credential::{Role, VerifiedCredential};
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_proto::identity::Signed;
 use nearhand_proto::message::control::{
     DeviceEntry, FRAME_LIMIT, ListPage, PAGE, PersonEntry, RelayRefusal, RelayReply,
 };
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::wire;
 use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::registry::routing::NoDigits;
 use rand_core::OsRng;
 use serde::Serialize;
 use std::time::Instant;
 
-use super::plane::{ConnectedPeer, ControlPlane, now_unix, storage};
-use super::refusals::event;
-use crate::store::{StoreError, StoreWrite, WriteOutcome};
+use super::plane::{ConnectedPeer, ControlPlane, storage};
+use crate::store::StoreError;
 
 /// Bytes of a list in one reply: what a frame takes, without its own few.
 const LIST_BYTES: usize = FRAME_LIMIT - 1024;
@@ -48,8 +47,15 @@ impl ControlPlane {
         wanted: Option<RoutingDigits>,
     ) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
-        let allotted = self.state().registry.routing.allot(id, wanted, Instant::now(), &mut OsRng);
-        allotted.map(RelayReply::Digits).ok_or(RelayRefusal::Full { what: "support codes".into() })
+        let allotted =
+            self.state().registry.routing.allot(id, peer.network, wanted, Instant::now(), &mut OsRng);
+        allotted.map(RelayReply::Digits).map_err(|none| {
+            let what = match none {
+                NoDigits::All => "support codes",
+                NoDigits::Network => "support codes of machines that aren't enrolled, from one network",
+            };
+            RelayRefusal::Full { what: what.into() }
+        })
     }
 
     pub(crate) async fn devices(&self, after: Option<DeviceId>) -> Result<RelayReply, RelayRefusal> {
@@ -115,28 +121,5 @@ impl ControlPlane {
             .collect::<Result<_, _>>()
             .map_err(|_| storage(StoreError::Unreadable("audit")))?;
         Ok(RelayReply::Audit { keys: vec![self.key], rows: that_fit(rows) })
-    }
-
-    /// Keeps a device's audit head. One that contradicts an earlier one is not kept but recorded.
-    pub(super) async fn witness(
-        &self,
-        peer: &ConnectedPeer,
-        who: &VerifiedCredential,
-        signed: &Signed<AuditHead>,
-    ) -> Result<RelayReply, RelayRefusal> {
-        let head = signed
-            .open(&peer.key)
-            .map_err(|_| RelayRefusal::Credential("the audit head is not signed by this device".into()))?;
-        let device = who.first_key().device_id();
-        let write = StoreWrite::Witness(device, head, signed.clone(), now_unix());
-        if self.store.write(write).await.map_err(storage)? == WriteOutcome::Conflict {
-            let detail = format!(
-                "its audit log stands at row {}, which contradicts what it showed before",
-                head.number
-            );
-            let event = event(&peer.actor(), "witness.contradiction", None, detail);
-            self.store.write_audited(StoreWrite::Nothing, vec![event]).await.map_err(storage)?;
-        }
-        Ok(RelayReply::Done)
     }
 }

@@ -43,12 +43,8 @@ impl ControlPlane {
             Ok(who) => who,
             Err(refusal) => {
                 let detail = format!("key {} from {}", peer.key, peer.connection.remote_address());
-                self.audit_refusal(
-                    "relay",
-                    "claim.refused",
-                    &format!("{}: {detail}", requests::name(&refusal)),
-                )
-                .await;
+                let detail = format!("{}: {detail}", requests::name(&refusal));
+                self.audit_refusal("relay", "claim.refused", peer.network, &detail).await;
                 return Err(refusal);
             }
         };
@@ -84,7 +80,7 @@ impl ControlPlane {
             Ok(JoinDecision::New(who)) => who,
             Err(refusal) => {
                 let detail = format!("key {}: {}", peer.key, requests::name(&refusal));
-                self.audit_refusal("relay", "join.refused", &detail).await;
+                self.audit_refusal("relay", "join.refused", peer.network, &detail).await;
                 return Err(refusal);
             }
         };

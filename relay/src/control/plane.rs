@@ -12,14 +12,17 @@ use nearhand_proto::message::control::{CloseCode, RelayRefusal};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{Admission, AdmissionRules};
 use nearhand_relay_core::alarm::absence::{Absence, SilenceLimits};
+use nearhand_relay_core::alarm::duplicates::DuplicateWatch;
 use nearhand_relay_core::caller::{Caller, PeerId};
 use nearhand_relay_core::handshakes::HandshakeQueue;
+use nearhand_relay_core::network::SourceNetwork;
 use nearhand_relay_core::registry::Registry;
 use nearhand_relay_core::registry::limits::{BucketRate, RateBucket};
 use quinn::{Connection, VarInt};
 use tokio::task::AbortHandle;
 
 use super::absence::AbsenceStore;
+use super::inflow::RequestInflow;
 use super::refusals::RefusalLog;
 use crate::metrics::RelayMetrics;
 use crate::path::ForwardingPath;
@@ -27,7 +30,7 @@ use crate::store::{SeenPeer, Store, StoreError, StoreWrite, StoredState};
 
 /// The database's name for the hash of the newest claim secret.
 pub const CLAIM: &str = "claim";
-/// Newcomers at once; they claim or join and are gone.
+/// Newcomers at once; they claim or join and are gone. One network has a quarter of it, and what surrounds it half.
 const MAX_NEWCOMERS: usize = 256;
 /// Requests of one connection: a client that lists a whole fleet stays well below.
 const REQUESTS: BucketRate = BucketRate { burst: 100, every_ms: 50 };
@@ -58,13 +61,16 @@ pub(crate) struct ConnectedPeer {
     pub(super) connection: Connection,
     pub(super) key: PublicKey,
     pub(super) caller: Caller,
+    /// Where it came from. It may move; what is counted stays counted there.
+    pub(super) network: SourceNetwork,
     requests: Mutex<RateBucket>,
 }
 
 impl ConnectedPeer {
     pub(super) fn new(connection: Connection, key: PublicKey, caller: Caller) -> Self {
         let requests = Mutex::new(RateBucket::full(REQUESTS, Instant::now()));
-        Self { connection, key, caller, requests }
+        let network = SourceNetwork::from(connection.remote_address().ip());
+        Self { connection, key, caller, network, requests }
     }
 
     /// Who it is; `None` for newcomers.
@@ -102,8 +108,10 @@ pub struct ControlPlane {
     pub(super) key: PublicKey,
     pub(super) state: Mutex<ControlState>,
     pub(super) handshakes: Mutex<HandshakeQueue<AbortHandle>>,
-    pub(super) newcomers: tokio::sync::Semaphore,
+    pub(super) newcomers: Mutex<HandshakeQueue<Connection>>,
+    pub(super) inflow: RequestInflow,
     pub(super) watch: AbsenceStore,
+    pub(super) duplicates: Mutex<DuplicateWatch>,
     /// Waits for the next flush to the store.
     pub(super) seen: Mutex<Vec<SeenPeer>>,
     /// Ends of sessions that could not be stored yet.
@@ -128,6 +136,7 @@ impl ControlPlane {
             registry: Registry::new(limits.max_guests, limits.max_sessions, now),
         };
         let (remembered, outages) = stored.watched;
+        let duplicates = DuplicateWatch::new(stored.duplicates, now_unix());
         let absence = Absence::new(limits.patience, remembered, outages, now_unix());
         let control = Self {
             store,
@@ -136,8 +145,10 @@ impl ControlPlane {
             key,
             state: Mutex::new(state),
             handshakes: Mutex::new(HandshakeQueue::new(limits.max_handshakes_pending)),
-            newcomers: tokio::sync::Semaphore::new(MAX_NEWCOMERS),
+            newcomers: Mutex::new(HandshakeQueue::new(MAX_NEWCOMERS)),
+            inflow: RequestInflow::default(),
             watch: AbsenceStore::new(absence),
+            duplicates: Mutex::new(duplicates),
             seen: Mutex::new(Vec::new()),
             unsaved: Mutex::new(Vec::new()),
             quiet: RefusalLog::new(now),
@@ -154,6 +165,14 @@ impl ControlPlane {
 
     pub(super) fn handshakes(&self) -> MutexGuard<'_, HandshakeQueue<AbortHandle>> {
         self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn newcomers(&self) -> MutexGuard<'_, HandshakeQueue<Connection>> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn duplicates(&self) -> MutexGuard<'_, DuplicateWatch> {
+        self.duplicates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_stopping(&self) -> bool {

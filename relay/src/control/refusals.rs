@@ -1,15 +1,14 @@
-//! Events of the relay's audit log, and how often at most it says that somebody was refused.
+//! Events of the relay's audit log, and how many rows strangers can cause in it and in the log.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use nearhand_proto::audit::{AuditEvent, MAX_DETAIL};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::text;
 use nearhand_relay_core::registry::limits::{BucketRate, RateBucket};
+use nearhand_relay_core::tally::EventTally;
 
-/// Rows about refusals: more would let anybody fill the disk.
-pub(super) const REFUSALS: BucketRate = BucketRate { burst: 60, every_ms: 5_000 };
 /// Log lines about peers that break the protocol.
 const LINES: BucketRate = BucketRate { burst: 20, every_ms: 1_000 };
 /// Longest actor, in characters: a role, a name and an id.
@@ -32,29 +31,26 @@ pub(super) fn event(
 
 /// Keeps what strangers can cause from filling logs.
 pub(super) struct RefusalLog {
-    pub(super) refusals: Mutex<(RateBucket, u64)>,
+    tally: Mutex<EventTally>,
     lines: Mutex<(RateBucket, u64)>,
 }
 
 impl RefusalLog {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            refusals: Mutex::new((RateBucket::full(REFUSALS, now), 0)),
-            lines: Mutex::new((RateBucket::full(LINES, now), 0)),
-        }
+        Self { tally: Mutex::new(EventTally::new(now)), lines: Mutex::new((RateBucket::full(LINES, now), 0)) }
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, EventTally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `Some(n)`: say it, and that `n` before it were left out.
-    pub(super) fn may(of: &Mutex<(RateBucket, u64)>, pace: BucketRate) -> Option<u64> {
-        let mut held = of.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.0.take(pace, Instant::now()).is_err() {
+    pub(super) fn line(&self) -> Option<u64> {
+        let mut held = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0.take(LINES, Instant::now()).is_err() {
             held.1 += 1;
             return None;
         }
         Some(std::mem::take(&mut held.1))
-    }
-
-    pub(super) fn line(&self) -> Option<u64> {
-        Self::may(&self.lines, LINES)
     }
 }

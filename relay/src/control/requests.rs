@@ -1,5 +1,6 @@
 //! Requests: read, counted, answered.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,15 @@ use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
 use super::alarms::actor;
+use super::inflow::RequestSender;
 use super::plane::{ConnectedPeer, ControlPlane};
 use crate::metrics::MetricFamily;
 
 /// How long the last reply on a connection may take to arrive before it is closed.
 pub(super) const LAST_REPLY: Duration = Duration::from_secs(2);
+
+/// Largest frame of a guest or a newcomer, in bytes: a request for help of the most characters, all of four bytes.
+const STRANGERS_LIMIT: usize = 16 * 1024;
 
 /// Reads one request and answers it.
 pub(super) async fn answer(
@@ -25,8 +30,20 @@ pub(super) async fn answer(
     mut send: SendStream,
     mut recv: RecvStream,
 ) {
-    let request = match timeout(REQUEST_TIMEOUT, framed::read::<RelayRequest>(&mut recv, FRAME_LIMIT)).await {
+    let (limit, sender) = match peer.caller.verified() {
+        Some(_) => (FRAME_LIMIT, RequestSender::Member),
+        None => (STRANGERS_LIMIT, RequestSender::Stranger),
+    };
+    let mut stream = control.inflow.counted(&mut recv, sender, peer.network);
+    let request = match timeout(REQUEST_TIMEOUT, framed::read::<RelayRequest>(&mut stream, limit)).await {
         Ok(Ok(request)) => request,
+        Ok(Err(FrameError::Io(error))) if error.kind() == ErrorKind::QuotaExceeded => {
+            control.metrics.count_both(MetricFamily::Requests, "unread", "full");
+            let full = RelayRefusal::Full { what: "requests on their way".into() };
+            // Fails only if the connection is gone.
+            let _ = reply(&mut send, &RelayReply::Refused(full)).await;
+            return;
+        }
         Ok(Err(error)) => {
             if error.is_hostile() {
                 control.note_violation(&peer, "request");
@@ -40,6 +57,7 @@ pub(super) async fn answer(
             return;
         }
     };
+    drop(stream);
     drop(recv);
     let kind = kind(&request);
     let rotates = matches!(request, RelayRequest::Rotate { .. });

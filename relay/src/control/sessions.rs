@@ -51,7 +51,7 @@ impl ControlPlane {
             Ok(found) => found,
             Err(refusal) => {
                 if refusal == RelayRefusal::NoSuchCode || matches!(refusal, RelayRefusal::TooMany { .. }) {
-                    self.audit_refusal(&peer.actor(), "code.miss", &refusal.to_string()).await;
+                    self.audit_refusal(&peer.actor(), "code.miss", peer.network, &refusal.to_string()).await;
                 }
                 return Err(refusal);
             }
@@ -248,7 +248,8 @@ impl ControlPlane {
         });
         self.finish(session, outcome, &peer.actor(), note, Some(&caller)).await;
         if let (Some((head, signed)), Some(device)) = (head, caller.device()) {
-            let _ = self.store.write(StoreWrite::Witness(device, head, signed, now_unix())).await;
+            // A failure is known to the store's health.
+            let _ = self.keep_head(peer, device, head, &signed).await;
         }
         Ok(RelayReply::Done)
     }

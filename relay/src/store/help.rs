@@ -6,6 +6,7 @@ use nearhand_proto::message::help::{
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::network::SourceNetwork;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
@@ -13,8 +14,17 @@ use super::codec::{from_big, millis, parse, to_big};
 use super::outcome::PRUNED;
 use super::{StoreError, StoreReader, StoredPage, WriteOutcome};
 
-/// Most wishes that are open at once.
+/// Most requests of enrolled devices that are open at once.
 const MAX_OPEN_HELP: i64 = 2_000;
+/// Most of guests: strangers have places of their own and never take those of devices.
+const MAX_OPEN_OF_GUESTS: i64 = 1_000;
+/// Of these, requests of one network (an IPv4 address, an IPv6 /64), and of what surrounds it (a /24, a /48).
+const MAX_OPEN_OF_NETWORK: i64 = 20;
+const MAX_OPEN_OF_SURROUNDING: i64 = 100;
+/// How long a guest's request waits for somebody to take it, in milliseconds: a working day.
+const GUEST_WAITS_MS: u64 = 24 * 3_600_000;
+/// How long a device's does, in milliseconds.
+const DEVICE_WAITS_MS: u64 = 14 * 24 * 3_600_000;
 /// How many of the requests taken last are counted for the usual wait.
 const LATELY: i64 = 20;
 /// With fewer than these, nothing is told.
@@ -25,6 +35,8 @@ const ENOUGH: usize = 3;
 pub struct NewHelpRequest {
     /// The device or guest that asks.
     pub peer: PeerId,
+    /// The network that a guest's request is counted for.
+    pub guest_of: Option<SourceNetwork>,
     /// Chosen by the device: the same wish sent again is the same.
     pub wish: u64,
     /// The device's label or host name.
@@ -46,6 +58,8 @@ pub enum HelpWrite {
     Take(u64, TechnicianId, String, UnixMillis),
     /// It is over. Conflicts if it is not open.
     Close(u64, UnixMillis),
+    /// Requests that nobody took for too long are over.
+    Expire(UnixMillis),
     /// What the peer thinks of one of its sessions. Conflicts if it has no such session.
     Opine(PeerId, SessionId, SessionFeedback, UnixMillis),
 }
@@ -81,6 +95,7 @@ pub(super) async fn apply(tx: Tx<'_, '_>, write: &HelpWrite) -> Result<WriteOutc
                 .await?;
             Ok(changed(done.rows_affected()))
         }
+        HelpWrite::Expire(now) => expire(tx, *now).await,
         HelpWrite::Opine(peer, session, opinion, at) => opine(tx, peer, session, opinion, *at).await,
     }
 }
@@ -90,7 +105,7 @@ fn changed(rows: u64) -> WriteOutcome {
 }
 
 async fn ask(tx: Tx<'_, '_>, asking: &NewHelpRequest) -> Result<WriteOutcome, StoreError> {
-    let NewHelpRequest { peer, wish, name, wanted, at } = asking;
+    let NewHelpRequest { peer, guest_of, wish, name, wanted, at } = asking;
     let at = *at;
     let wish = format!("{wish:016x}");
     let same: Option<(i64,)> = sqlx::query_as("SELECT number FROM help WHERE peer = $1 AND wish = $2")
@@ -103,20 +118,20 @@ async fn ask(tx: Tx<'_, '_>, asking: &NewHelpRequest) -> Result<WriteOutcome, St
         return Ok(WriteOutcome::Number(from_big(number)));
     }
     close_of(tx, peer, at).await?;
-    let (open,): (i64,) =
-        sqlx::query_as("SELECT COUNT(*) FROM help WHERE closed_at = 0").fetch_one(&mut **tx).await?;
-    if open >= MAX_OPEN_HELP {
+    if !has_room(tx, *guest_of).await? {
         return Ok(WriteOutcome::Conflict);
     }
     let (last,): (i64,) =
         sqlx::query_as("SELECT COALESCE(MAX(number), 0) FROM help").fetch_one(&mut **tx).await?;
     let number = last + 1;
     sqlx::query(
-        "INSERT INTO help (number, peer, wish, name, what, urgency, reach, asked_at, taken_at, taken_by, \
-         taken_name, closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', '', 0)",
+        "INSERT INTO help (number, peer, network, surrounding, wish, name, what, urgency, reach, asked_at, taken_at, \
+         taken_by, taken_name, closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', '', 0)",
     )
     .bind(number)
     .bind(peer.to_string())
+    .bind(guest_of.map(|network| network.to_string()).unwrap_or_default())
+    .bind(guest_of.map(|network| network.surrounding().to_string()).unwrap_or_default())
     .bind(wish)
     .bind(name.clone())
     .bind(wanted.what.clone())
@@ -128,7 +143,42 @@ async fn ask(tx: Tx<'_, '_>, asking: &NewHelpRequest) -> Result<WriteOutcome, St
     Ok(WriteOutcome::Number(from_big(number)))
 }
 
+/// Whether one more request may be open: of a guest of this network, or of a device.
+async fn has_room(tx: Tx<'_, '_>, guest_of: Option<SourceNetwork>) -> Result<bool, StoreError> {
+    let Some(network) = guest_of else {
+        return Ok(open(tx, "network = $1", String::new()).await? < MAX_OPEN_HELP);
+    };
+    Ok(open(tx, "network <> $1", String::new()).await? < MAX_OPEN_OF_GUESTS
+        && open(tx, "network = $1", network.to_string()).await? < MAX_OPEN_OF_NETWORK
+        && open(tx, "surrounding = $1", network.surrounding().to_string()).await? < MAX_OPEN_OF_SURROUNDING)
+}
+
+async fn open(tx: Tx<'_, '_>, which: &'static str, value: String) -> Result<i64, StoreError> {
+    let sql = format!("SELECT COUNT(*) FROM help WHERE closed_at = 0 AND {which}");
+    let (count,) = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(value).fetch_one(&mut **tx).await?;
+    Ok(count)
+}
+
+/// Ends requests that nobody took for too long. A guest's leaves nothing behind.
+async fn expire(tx: Tx<'_, '_>, now: UnixMillis) -> Result<WriteOutcome, StoreError> {
+    sqlx::query("DELETE FROM help WHERE network <> '' AND closed_at = 0 AND taken_at = 0 AND asked_at < $1")
+        .bind(to_big(now.0.saturating_sub(GUEST_WAITS_MS)))
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE help SET closed_at = $1 WHERE closed_at = 0 AND taken_at = 0 AND asked_at < $2")
+        .bind(to_big(now.0.max(1)))
+        .bind(to_big(now.0.saturating_sub(DEVICE_WAITS_MS)))
+        .execute(&mut **tx)
+        .await?;
+    Ok(WriteOutcome::Done)
+}
+
+/// Ends what a peer has open. Of a guest's request that nobody took nothing is kept: strangers could ask and withdraw for ever.
 async fn close_of(tx: Tx<'_, '_>, peer: &PeerId, at: UnixMillis) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM help WHERE peer = $1 AND network <> '' AND closed_at = 0 AND taken_at = 0")
+        .bind(peer.to_string())
+        .execute(&mut **tx)
+        .await?;
     sqlx::query("UPDATE help SET closed_at = $1 WHERE peer = $2 AND closed_at = 0")
         .bind(to_big(at.0.max(1)))
         .bind(peer.to_string())

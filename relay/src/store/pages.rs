@@ -1,9 +1,10 @@
 //! Lists that grow, as they are stored: a page at a time, and how many entries follow it.
 
 use nearhand_proto::credential::Credential;
-use nearhand_proto::id::{SessionId, TechnicianId};
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::message::control::{CloseOutcome, SessionClosing, SessionEntry};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::duplicates::DUPLICATE;
 use nearhand_relay_core::caller::PeerId;
 use sqlx::any::AnyRow;
 
@@ -79,15 +80,24 @@ impl StoreReader {
     ///
     /// # Errors
     /// [`StoreError`]: the database can't be read.
-    pub async fn devices_after(
-        &self,
-        after: Option<nearhand_proto::id::DeviceId>,
-    ) -> Result<u64, StoreError> {
+    pub async fn devices_after(&self, after: Option<DeviceId>) -> Result<u64, StoreError> {
         let (total,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM devices WHERE id > $1")
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .fetch_one(self.pool())
             .await?;
         Ok(from_big(total))
+    }
+
+    /// Devices whose alarm is open that two machines use their identity.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database can't be read, or a device's id in it is invalid.
+    pub async fn duplicates(&self) -> Result<Vec<DeviceId>, StoreError> {
+        let rows = sqlx::query("SELECT device FROM alarms WHERE is_open = 1 AND rule = $1")
+            .bind(DUPLICATE)
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(|row| parse(&text(row, "device")?, "alarms")).collect()
     }
 
     /// Sessions of one technician, or of all, newest first, from the one after `before` on.

@@ -4,7 +4,7 @@ use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::{DeviceId, SessionId};
-use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{StoredMembership, UsedInvite};
@@ -22,6 +22,8 @@ pub struct StoredState {
     pub loaded: StoredMembership,
     /// Sessions that had not ended, with their grants.
     pub running: Vec<(RelaySession, Option<[BindGrant; 2]>)>,
+    /// Devices whose alarm is open that two machines use their identity.
+    pub duplicates: Vec<DeviceId>,
     /// Devices whose silence is watched, and the places of outages whose alarm is open.
     pub watched: (Vec<RememberedDevice>, Vec<String>),
 }
@@ -88,7 +90,8 @@ impl StoreReader {
         {
             loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
         }
-        Ok(StoredState { loaded, running: self.running().await?, watched: self.watched().await? })
+        let duplicates = self.duplicates().await?;
+        Ok(StoredState { loaded, running: self.running().await?, duplicates, watched: self.watched().await? })
     }
 
     /// The organisation, if the relay was claimed.
@@ -228,18 +231,6 @@ impl StoreReader {
             .fetch_all(self.pool())
             .await?;
         rows.iter().map(|row| text(row, "entry")).collect()
-    }
-
-    /// A device's newest audit head that the relay holds.
-    ///
-    /// # Errors
-    /// [`StoreError`]: the database can't be read, or the stored head can't be decoded.
-    pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<AuditHead>>, StoreError> {
-        let row = sqlx::query("SELECT head FROM audit_witnesses WHERE witness = $1")
-            .bind(device.to_string())
-            .fetch_optional(self.pool())
-            .await?;
-        row.map(|row| from_text(&text(&row, "head")?, "audit_witnesses")).transpose()
     }
 }
 

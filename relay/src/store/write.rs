@@ -18,7 +18,9 @@ use sqlx::{Any, Transaction};
 use super::StoreError;
 use super::alarms::{self, AlarmWrite};
 use super::codec::{to_big, to_text};
+use super::heads;
 use super::help::{self, HelpWrite};
+use super::names;
 use super::outcome::{PRUNED, WriteOutcome, pruned};
 use super::schema::{outcome_name, role_name};
 
@@ -148,7 +150,7 @@ pub(super) async fn apply(
             }
             Ok(WriteOutcome::Done)
         }
-        StoreWrite::Witness(device, head, signed, at) => witness(tx, device, head, signed, *at).await,
+        StoreWrite::Witness(device, head, signed, at) => heads::apply(tx, device, head, signed, *at).await,
         StoreWrite::Meta(name, value) => {
             let query = sqlx::query(
                 "INSERT INTO meta (name, value) VALUES ($1, $2) \
@@ -182,7 +184,8 @@ pub(super) async fn apply(
     }
 }
 
-const RESET: [&str; 18] = [
+const RESET: [&str; 19] = [
+    "DELETE FROM device_names",
     "DELETE FROM help",
     "DELETE FROM opinions",
     "DELETE FROM organisation",
@@ -267,6 +270,11 @@ async fn join(tx: &mut Transaction<'_, Any>, member: &StoredMember) -> Result<Wr
         .bind(at),
     };
     query.execute(&mut **tx).await?;
+    if let Some(id) = member.who.device_id() {
+        let hostname = member.facts.as_ref().map(|facts| facts.hostname.as_str()).unwrap_or_default();
+        names::keep(tx, &id, names::DeviceNameKind::Label, &member.who.invite.name).await?;
+        names::keep(tx, &id, names::DeviceNameKind::Hostname, hostname).await?;
+    }
     Ok(WriteOutcome::Done)
 }
 
@@ -375,6 +383,9 @@ async fn close(
 }
 
 async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &SeenPeer) -> Result<(), StoreError> {
+    if let (PeerId::Device(id), Some((Some(facts), _))) = (&seen.peer, &seen.said) {
+        names::keep(tx, id, names::DeviceNameKind::Hostname, &facts.hostname).await?;
+    }
     let at = to_big(seen.at.0);
     let query = match (&seen.peer, &seen.said) {
         (PeerId::Guest(_), _) => return Ok(()),
@@ -401,37 +412,4 @@ async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &SeenPeer) -> Result<(),
     };
     query.execute(&mut **tx).await?;
     Ok(())
-}
-
-async fn witness(
-    tx: &mut Transaction<'_, Any>,
-    device: &DeviceId,
-    head: &AuditHead,
-    signed: &Signed<AuditHead>,
-    at: UnixMillis,
-) -> Result<WriteOutcome, StoreError> {
-    let hash = data_encoding::HEXLOWER.encode(&head.hash);
-    let known: Option<(i64, String)> =
-        sqlx::query_as("SELECT number, hash FROM audit_witnesses WHERE witness = $1")
-            .bind(device.to_string())
-            .fetch_optional(&mut **tx)
-            .await?;
-    if let Some((number, known_hash)) = known
-        && (to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash))
-    {
-        return Ok(WriteOutcome::Conflict);
-    }
-    sqlx::query(
-        "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (witness) DO UPDATE SET number = excluded.number, hash = excluded.hash, \
-         head = excluded.head, received_at = excluded.received_at",
-    )
-    .bind(device.to_string())
-    .bind(to_big(head.number))
-    .bind(hash)
-    .bind(to_text(signed)?)
-    .bind(to_big(at.0))
-    .execute(&mut **tx)
-    .await?;
-    Ok(WriteOutcome::Done)
 }

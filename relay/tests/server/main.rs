@@ -18,3 +18,4 @@ mod program;
 mod protocol;
 mod receivers;
 mod store;
+mod strangers;

@@ -323,15 +323,22 @@ async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
     };
     assert!(matches!(limited, Err(RelayRefusal::TooMany { seconds: 6 })), "{limited:?}");
     assert_eq!(misses, 9, "ten lookups, one of which hit");
-    // Guests are bounded.
+    // Guests who show a code are bounded; one who wants nothing gives way.
+    let idle = relay.connect(&key()).await;
+    assert!(matches!(idle.ask(&hello).await, RelayReply::Welcome(_)));
     let mut kept = Vec::new();
     let refused = loop {
         let more = relay.connect(&key()).await;
         match more.ask(&hello).await {
-            RelayReply::Welcome(_) => kept.push(more),
+            RelayReply::Welcome(_) => {
+                let digits = more.ask(&RelayRequest::AllocateDigits { wanted: None }).await;
+                assert!(matches!(digits, RelayReply::Digits(_)));
+                kept.push(more);
+            }
             other => break other,
         }
     };
+    assert_eq!(idle.closed().await, Some(CloseCode::Overloaded));
     assert!(matches!(refused, RelayReply::Refused(RelayRefusal::Full { .. })));
     assert_eq!(kept.len(), limits().max_guests - 1);
     // One leaves, and there is room again.

@@ -73,6 +73,32 @@ async fn lists_are_complete(
     assert_eq!(read.sessions(admin.who.technician_id(), None, 1).await.unwrap().rows.len(), 1);
 }
 
+/// What a device once showed of its own log it can't take back.
+async fn heads_are_evidence(store: &Store, device_id: DeviceId, next: &SecretKey) {
+    let read = store.reader();
+    let head = |number, hash| next.sign(&AuditHead { number, hash: [hash; 32] }).unwrap();
+    let start = now();
+    let witness = |n, h, seconds| {
+        let at = start.after(std::time::Duration::from_secs(seconds));
+        StoreWrite::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), at)
+    };
+    for (n, h, seconds, expected) in [
+        (5, 1, 0, WriteOutcome::Number(5)),
+        (5, 1, 0, WriteOutcome::Done),
+        (6, 2, 0, WriteOutcome::Number(6)),
+        (5, 1, 60, WriteOutcome::Done),
+        (6, 3, 60, WriteOutcome::Conflict),
+        // An earlier head stays as good evidence as the newest.
+        (5, 9, 60, WriteOutcome::Conflict),
+        (4, 1, 1, WriteOutcome::Done),
+        (4, 1, 60, WriteOutcome::Conflict),
+    ] {
+        assert_eq!(store.write(witness(n, h, seconds)).await.unwrap(), expected, "{n} {h}");
+    }
+    assert_eq!(read.witnesses(&device_id).await.unwrap(), 2);
+    assert_eq!(read.witness(&device_id).await.unwrap(), Some(head(6, 2)));
+}
+
 /// Every statement there is, on either database.
 pub(super) async fn all_statements(database: &Database) {
     let (signer, org) = (key(), TestOrganisation::new());
@@ -127,19 +153,7 @@ pub(super) async fn all_statements(database: &Database) {
         seen(person, None),
     ];
     store.write(StoreWrite::Seen(seen_peers)).await.unwrap();
-    let head = |number, hash| next.sign(&AuditHead { number, hash: [hash; 32] }).unwrap();
-    let witness =
-        |n, h| StoreWrite::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), now());
-    for (n, h, expected) in [
-        (5, 1, WriteOutcome::Done),
-        (5, 1, WriteOutcome::Done),
-        (6, 2, WriteOutcome::Done),
-        (5, 1, WriteOutcome::Conflict),
-        (6, 3, WriteOutcome::Conflict),
-    ] {
-        assert_eq!(store.write(witness(n, h)).await.unwrap(), expected, "{n} {h}");
-    }
-    assert_eq!(read.witness(&device_id).await.unwrap(), Some(head(6, 2)));
+    heads_are_evidence(&store, device_id, &next).await;
     store.write_audited(StoreWrite::Nothing, vec![event("a"), event("b")]).await.unwrap();
 
     lists_are_complete(&read, &admin, device_id, &longer).await;

@@ -304,7 +304,7 @@ impl AlarmEvent {
     pub fn check(&self) -> Result<(), &'static str> {
         let reference = |text: &Option<String>| text.as_ref().is_none_or(|t| t.len() <= MAX_REFERENCE);
         let checks = [
-            (is_rule_name(&self.rule), "rule"),
+            (is_device_rule_name(&self.rule), "rule"),
             (self.instance.len() <= MAX_INSTANCE, "instance"),
             (self.summary.len() <= MAX_SUMMARY, "summary"),
             (self.value.as_ref().is_none_or(|m| m.value.is_finite() && m.unit.len() <= MAX_UNIT), "value"),
@@ -322,7 +322,7 @@ impl DeviceReport {
     /// Whether it is within its limits; else the first field that isn't.
     pub fn check(&self) -> Result<(), &'static str> {
         let checks = [
-            (is_rule_name(&self.rule), "rule"),
+            (is_device_rule_name(&self.rule), "rule"),
             (self.instance.len() <= MAX_INSTANCE, "instance"),
             (self.title.len() <= MAX_SUMMARY, "title"),
             (self.lines.len() <= MAX_LINES && self.lines.iter().all(|line| line.len() <= MAX_LINE), "line"),
@@ -332,6 +332,15 @@ impl DeviceReport {
             Some((_, field)) => Err(field),
         }
     }
+}
+
+/// Rules of the relay itself, whose alarms no device may raise or end.
+pub const RELAY_RULES: [&str; 5] =
+    ["offline", "site-outage", "too-many-alarms", "events-lost", "duplicate-identity"];
+
+/// Whether a device's rule can have this name: it is a rule's and none of the relay's own.
+pub fn is_device_rule_name(name: &str) -> bool {
+    is_rule_name(name) && !RELAY_RULES.contains(&name)
 }
 
 /// Whether `name` can be a rule's: 1 to [`MAX_RULE`] lower-case letters, digits and `-`.
@@ -416,9 +425,11 @@ mod tests {
         assert_eq!(batch(vec![(0, event())]).check(), Err(BatchError::Order));
         assert_eq!(batch(vec![(2, event()), (2, event())]).check(), Err(BatchError::Order));
         type Change = fn(&mut AlarmEvent);
-        let wrong: [(Change, &str); 6] = [
+        let wrong: [(Change, &str); 8] = [
             (|e| e.rule = "Disk".into(), "rule"),
             (|e| e.rule = String::new(), "rule"),
+            (|e| e.rule = "offline".into(), "rule"),
+            (|e| e.rule = "duplicate-identity".into(), "rule"),
             (|e| e.instance = "x".repeat(129), "instance"),
             (|e| e.summary = "x".repeat(301), "summary"),
             (|e| e.value = Some(AlarmMeasurement { value: f64::NAN, unit: String::new() }), "value"),

@@ -291,7 +291,7 @@ impl Credential {
 
 /// A retired key's last word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct RetiredKey {
+struct KnownRetirement {
     successor: PublicKey,
     issued: UnixMillis,
 }
@@ -305,7 +305,7 @@ pub struct Revocations {
     invites: BTreeMap<InviteId, UnixMillis>,
     devices: BTreeMap<DeviceId, UnixMillis>,
     people: BTreeMap<TechnicianId, UnixMillis>,
-    retired: BTreeMap<PublicKey, RetiredKey>,
+    retired: BTreeMap<PublicKey, KnownRetirement>,
 }
 
 /// Adds entries of a newer list and forgets those that expired long before `now`. The later end counts.
@@ -358,7 +358,7 @@ impl Revocations {
         {
             self.retired.remove(&oldest);
         }
-        self.retired.insert(key, RetiredKey { successor, issued });
+        self.retired.insert(key, KnownRetirement { successor, issued });
         Ok(true)
     }
 

@@ -47,7 +47,7 @@ pub enum TlsConfigError {
 /// What a connection is for: sets its windows, streams and timers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionPurpose {
-    /// Control: thousands at a relay, small frames. Windows of 64 KiB a stream keep an idle one small.
+    /// Control: thousands at a relay, small frames.
     Control,
     /// Session: few, may carry a screen.
     Session,
@@ -59,12 +59,19 @@ const CONTROL_STREAMS: u32 = 4;
 const SESSION_STREAMS: u32 = 32;
 /// Receive window of a control stream, in bytes: the largest frame with its prefix fits.
 const CONTROL_STREAM_WINDOW: u32 = 320 * 1024;
+/// Receive window of a control connection at its server, in bytes: what a stranger may send before it is read. The server
+/// widens it for whoever has shown a credential.
+const STRANGERS_WINDOW: u32 = 16 * 1024;
 /// Receive window of a session stream, in bytes: 20 Mbit/s at 300 ms need 750 KB.
 const SESSION_STREAM_WINDOW: u32 = 1024 * 1024;
 /// Receive window of a session, in bytes.
 const SESSION_WINDOW: u32 = 4 * 1024 * 1024;
 
-fn transport(purpose: ConnectionPurpose, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
+fn transport(
+    purpose: ConnectionPurpose,
+    keep_alive: Option<Duration>,
+    receive: Option<u32>,
+) -> Arc<TransportConfig> {
     use nearhand_proto::message::{control, session};
     let mut config = TransportConfig::default();
     let (streams, stream_window, window, idle) = match purpose {
@@ -84,7 +91,7 @@ fn transport(purpose: ConnectionPurpose, keep_alive: Option<Duration>) -> Arc<Tr
             0
         }))
         .stream_receive_window(VarInt::from_u32(stream_window))
-        .receive_window(VarInt::from_u32(window))
+        .receive_window(VarInt::from_u32(receive.unwrap_or(window)))
         .send_window(u64::from(window))
         .keep_alive_interval(keep_alive)
         .max_idle_timeout(IdleTimeout::try_from(idle).ok());
@@ -115,7 +122,7 @@ pub fn client(
     tls.resumption = Resumption::disabled();
     tls.enable_early_data = false;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-    config.transport_config(transport(purpose, Some(keep_alive)));
+    config.transport_config(transport(purpose, Some(keep_alive), None));
     Ok(config)
 }
 
@@ -139,7 +146,8 @@ pub fn server(
     tls.send_tls13_tickets = 0;
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
-    config.transport_config(transport(purpose, None));
+    let receive = (purpose == ConnectionPurpose::Control).then_some(STRANGERS_WINDOW);
+    config.transport_config(transport(purpose, None, receive));
     Ok(config)
 }
 

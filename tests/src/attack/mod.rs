@@ -48,6 +48,10 @@ macro_rules! attack_cases {
                 a_devices_string_for_a_person = "a device's string as a person → refused";
                 a_revoked_technician = "technician revoked mid-session → out ≤ 5 s, stays out";
                 a_revoked_device = "device revoked mid-session → out ≤ 5 s";
+                an_expired_string = "an expired string, the newcomer's clock set back → refused";
+                a_retired_key = "a retired key goes on by a second invitation → refused";
+                an_expired_member = "a membership expires while connected → out within seconds";
+                one_identity_twice = "one device's key on two machines → an alarm that names both";
             }
             technician {
                 what_is_others = "another's session, a foreign device → the same answer as none";
@@ -88,6 +92,9 @@ macro_rules! attack_cases {
             exhaustion {
                 stalled_handshakes = "stalled handshakes → an honest connect < 1 s";
                 stalled_streams = "streams that never end → few, and others come in";
+                a_flooded_help_desk = "requests for help from one address → its share, others are heard";
+                taken_places = "guests, newcomers, digits from one address → its share, others come in";
+                half_sent_requests = "requests sent but for the last byte → the relay's memory stays bounded";
             }
             ipc {
                 every_verb_as_another_user = "every verb as another user → denied, and logged";

@@ -117,10 +117,7 @@ fn requests(table: &mut Table) {
                 RelayRequest::Devices { after: None },
                 RelayRequest::Devices { after: Some(device_id()) }
             ],
-            People: [
-                RelayRequest::People { after: None },
-                RelayRequest::People { after: Some(technician_id()) }
-            ],
+            People: [RelayRequest::People { after: Some(technician_id()) }],
             Open: [
                 RelayRequest::Open { session: SESSION, target: SessionTarget::Code(routing()) },
                 RelayRequest::Open { session: SESSION, target: SessionTarget::Device(device_id()) },
@@ -130,10 +127,7 @@ fn requests(table: &mut Table) {
                 RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Lost, audit: None },
                 RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Stopped, audit: Some(head()) },
             ],
-            Sessions: [
-                RelayRequest::Sessions { before: None },
-                RelayRequest::Sessions { before: Some(SESSION) }
-            ],
+            Sessions: [RelayRequest::Sessions { before: Some(SESSION) }],
             Audit: [RelayRequest::Audit { after: 0 }, RelayRequest::Audit { after: u64::MAX }],
             Revoke: [RelayRequest::Revoke(KeyOwner::Organisation.secret().sign(&revocations()).unwrap())],
             Ping: [RelayRequest::Ping],

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use nearhand_proto::alarm::{MAX_INSTANCE, MAX_REFERENCE, MAX_SUMMARY, is_rule_name};
+use nearhand_proto::alarm::{MAX_INSTANCE, MAX_REFERENCE, MAX_SUMMARY, is_device_rule_name};
 
 use super::limits::ladder;
 use super::mistake::RuleMistakes;
@@ -38,7 +38,7 @@ pub(super) fn rule(raw: &RawRule, found: &mut RuleMistakes) -> Option<AlarmRule>
 fn make(raw: &RawRule, found: &mut RuleMistakes) -> Option<AlarmRule> {
     let before = found.list.len();
     let name = raw.name.as_ref()?;
-    if !is_rule_name(&name.value) {
+    if !is_device_rule_name(&name.value) {
         let what = "names have 1 to 64 lower-case letters, digits and -";
         found.add(name.line, format!("{:?} can't be a rule's name: {what}", name.value));
     }

@@ -434,7 +434,7 @@ fn outage_id(place: &str) -> Fingerprint {
 }
 
 #[allow(clippy::too_many_arguments, reason = "the fields of one event, each of another type")]
-fn finding(
+pub(super) fn finding(
     device: DeviceId,
     rule: &str,
     instance: &str,

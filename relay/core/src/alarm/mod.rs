@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod damping;
+pub mod duplicates;
 pub mod hours;
 mod notice;
 mod projection;
@@ -28,6 +29,13 @@ pub const NO_DEVICE: DeviceId = DeviceId::from_bytes([0; 16]);
 pub const TOO_MANY: &str = "too-many-alarms";
 /// Rule of the alarm that a device gave up events.
 pub const GAP: &str = "events-lost";
+
+#[cfg(test)]
+#[test]
+fn the_relays_rules_are_those_that_devices_may_not_use() {
+    let ours = [absence::OFFLINE, absence::OUTAGE, TOO_MANY, GAP, duplicates::DUPLICATE];
+    assert_eq!(ours, nearhand_proto::alarm::RELAY_RULES);
+}
 
 /// One thing that happened, as it stands in the log.
 #[derive(Clone, PartialEq, Debug)]

@@ -11,10 +11,12 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use nearhand_proto::id::{DeviceId, TechnicianId};
+use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::RelayRefusal;
 use nearhand_proto::support_code::RoutingDigits;
 
 use crate::caller::PeerId;
+use crate::network::{NetworkLimits, NetworkUse, SourceNetwork, SurroundingNetwork};
 use limits::{BucketRate, KeyedLimiter, RateBucket};
 use routing::RoutingTable;
 use sessions::SessionTable;
@@ -31,6 +33,10 @@ const OPENS_PER_TECHNICIAN: BucketRate = BucketRate { burst: 20, every_ms: 3_000
 const ALARMS_PER_DEVICE: BucketRate = BucketRate { burst: 10_000, every_ms: 20 };
 /// Wishes for help and opinions of one device: somebody who mends their text now and then.
 const WISHES_PER_PEER: BucketRate = BucketRate { burst: 10, every_ms: 30_000 };
+/// The same of all guests of a network: keys cost them nothing, so they are counted by where they come from.
+const WISHES_PER_NETWORK: BucketRate = BucketRate { burst: 20, every_ms: 30_000 };
+/// And of the network around it.
+const WISHES_PER_SURROUNDING: BucketRate = BucketRate { burst: 60, every_ms: 10_000 };
 /// Most keys that any of these limits is kept for at once.
 const LIMITED_KEYS: usize = 20_000;
 /// Connections one person may have: each command of the client is one, several may run at once.
@@ -49,13 +55,27 @@ pub struct ConnectionNo(u64);
 struct PeerConnection<H> {
     number: ConnectionNo,
     handle: H,
+    network: SourceNetwork,
+}
+
+/// A connection that was taken in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NewConnection<H> {
+    /// The number to disconnect by.
+    pub number: ConnectionNo,
+    /// The same peer's connection that gives way to it.
+    pub replaced: Option<H>,
+    /// A guest's connection that gives way to it: there was no more room, and that guest had asked for nothing.
+    pub evicted: Option<H>,
 }
 
 /// Everything about who is here. `H` is the handle by which the driver reaches a connection.
 #[derive(Debug)]
 pub struct Registry<H> {
     lines: HashMap<PeerId, Vec<PeerConnection<H>>>,
-    guests: usize,
+    /// Guests, and whether they have asked for help.
+    guests: HashMap<PublicKey, bool>,
+    guests_of: NetworkUse,
     max_guests: usize,
     next: u64,
     /// The routing digits.
@@ -68,6 +88,8 @@ pub struct Registry<H> {
     opens_by: KeyedLimiter<TechnicianId>,
     alarms_by: KeyedLimiter<DeviceId>,
     wishes_by: KeyedLimiter<PeerId>,
+    wishes_of: KeyedLimiter<SourceNetwork>,
+    wishes_around: KeyedLimiter<SurroundingNetwork>,
 }
 
 impl<H: Clone> Registry<H> {
@@ -75,7 +97,8 @@ impl<H: Clone> Registry<H> {
     pub fn new(max_guests: usize, max_sessions: usize, now: Instant) -> Self {
         Self {
             lines: HashMap::new(),
-            guests: 0,
+            guests: HashMap::new(),
+            guests_of: NetworkUse::default(),
             max_guests,
             next: 0,
             routing: RoutingTable::default(),
@@ -86,42 +109,79 @@ impl<H: Clone> Registry<H> {
             opens_by: KeyedLimiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
             alarms_by: KeyedLimiter::new(ALARMS_PER_DEVICE, LIMITED_KEYS),
             wishes_by: KeyedLimiter::new(WISHES_PER_PEER, LIMITED_KEYS),
+            wishes_of: KeyedLimiter::new(WISHES_PER_NETWORK, LIMITED_KEYS),
+            wishes_around: KeyedLimiter::new(WISHES_PER_SURROUNDING, LIMITED_KEYS),
         }
     }
 
-    /// Somebody is connected. Returns the number to disconnect by and the connection that is replaced.
+    /// Somebody is connected from `network`.
     ///
     /// # Errors
-    /// [`RelayRefusal::Full`] for a guest too many.
-    pub fn connect(&mut self, peer: PeerId, handle: H) -> Result<(ConnectionNo, Option<H>), RelayRefusal> {
-        let is_new = !self.lines.contains_key(&peer);
-        if is_new && matches!(peer, PeerId::Guest(_)) {
-            if self.guests >= self.max_guests {
-                return Err(RelayRefusal::Full { what: "guests".into() });
+    /// [`RelayRefusal::Full`] for a guest too many: of its network, or in all while everybody else wants something.
+    pub fn connect(
+        &mut self,
+        peer: PeerId,
+        network: SourceNetwork,
+        handle: H,
+    ) -> Result<NewConnection<H>, RelayRefusal> {
+        let mut evicted = None;
+        if let PeerId::Guest(key) = peer
+            && !self.guests.contains_key(&key)
+        {
+            if !self.guests_of.has_room(network, 1, NetworkLimits::of(self.max_guests)) {
+                return Err(RelayRefusal::Full { what: "guests from one network".into() });
             }
-            self.guests += 1;
+            if self.guests.len() >= self.max_guests {
+                evicted = Some(self.evict_guest().ok_or(RelayRefusal::Full { what: "guests".into() })?);
+            }
+            self.guests.insert(key, false);
         }
         self.next += 1;
         let number = ConnectionNo(self.next);
         // Most peers have one line: no room for more is taken.
         let lines = self.lines.entry(peer).or_insert_with(|| Vec::with_capacity(1));
-        let replaced = if lines.len() >= connections_of(&peer) { Some(lines.remove(0).handle) } else { None };
-        lines.push(PeerConnection { number, handle });
+        let replaced = (lines.len() >= connections_of(&peer)).then(|| lines.remove(0));
+        lines.push(PeerConnection { number, handle, network });
+        if matches!(peer, PeerId::Guest(_)) {
+            if let Some(old) = &replaced {
+                self.guests_of.remove(old.network, 1);
+            }
+            self.guests_of.add(network, 1);
+        }
         self.routing.back(&peer);
-        Ok((number, replaced))
+        Ok(NewConnection { number, replaced: replaced.map(|old| old.handle), evicted })
+    }
+
+    /// Lets the guest go who has been here longest of those who want nothing: no code, no help.
+    fn evict_guest(&mut self) -> Option<H> {
+        let idle =
+            self.guests.iter().filter(|(_, has_asked)| !**has_asked).map(|(key, _)| PeerId::Guest(*key));
+        let idle = idle.filter(|guest| !self.routing.holds(guest));
+        let since = |guest: &PeerId| self.lines.get(guest)?.first().map(|line| line.number);
+        let oldest = idle.min_by_key(since)?;
+        let line = self.lines.remove(&oldest)?.pop()?;
+        self.forget_guest(&oldest, line.network);
+        Some(line.handle)
+    }
+
+    fn forget_guest(&mut self, peer: &PeerId, network: SourceNetwork) {
+        if let PeerId::Guest(key) = peer
+            && self.guests.remove(key).is_some()
+        {
+            self.guests_of.remove(network, 1);
+        }
     }
 
     /// A connection is gone. Returns `true` if it was its peer's last.
     pub fn disconnect(&mut self, peer: &PeerId, number: ConnectionNo, now: Instant) -> bool {
         let Some(lines) = self.lines.get_mut(peer) else { return false };
-        lines.retain(|line| line.number != number);
+        let Some(at) = lines.iter().position(|line| line.number == number) else { return false };
+        let gone = lines.remove(at);
         if !lines.is_empty() {
             return false;
         }
         self.lines.remove(peer);
-        if matches!(peer, PeerId::Guest(_)) {
-            self.guests = self.guests.saturating_sub(1);
-        }
+        self.forget_guest(peer, gone.network);
         self.routing.away(peer, now);
         true
     }
@@ -149,8 +209,8 @@ impl<H: Clone> Registry<H> {
     /// How many devices, guests and people are connected.
     pub fn online(&self) -> [(&'static str, usize); 3] {
         let people = self.lines.keys().filter(|p| matches!(p, PeerId::Person(_))).count();
-        let devices = self.lines.len() - people - self.guests;
-        [("device", devices), ("guest", self.guests), ("person", people)]
+        let devices = self.lines.len().saturating_sub(people + self.guests.len());
+        [("device", devices), ("guest", self.guests.len()), ("person", people)]
     }
 
     /// A technician asks for a session.
@@ -174,10 +234,24 @@ impl<H: Clone> Registry<H> {
     /// Somebody asks for help, or says what they thought of it.
     ///
     /// # Errors
-    /// [`RelayRefusal::TooMany`]: the peer asked too often; it says in how many seconds the next request is
-    /// allowed.
-    pub fn count_wish(&mut self, peer: PeerId, now: Instant) -> Result<(), RelayRefusal> {
-        self.wishes_by.take(peer, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
+    /// [`RelayRefusal::TooMany`]: the peer, or a guest's network, asked too often; it says in how many seconds the next
+    /// request is allowed.
+    pub fn count_wish(
+        &mut self,
+        peer: PeerId,
+        network: SourceNetwork,
+        now: Instant,
+    ) -> Result<(), RelayRefusal> {
+        let too_many = |seconds| RelayRefusal::TooMany { seconds };
+        if let PeerId::Guest(key) = peer {
+            self.wishes_of.take(network, now).map_err(too_many)?;
+            self.wishes_around.take(network.surrounding(), now).map_err(too_many)?;
+            if let Some(has_asked) = self.guests.get_mut(&key) {
+                *has_asked = true;
+            }
+            return Ok(());
+        }
+        self.wishes_by.take(peer, now).map_err(too_many)
     }
 
     /// Looks a support code's digits up for a technician. Each lookup counts for the technician and for all; one
@@ -208,6 +282,8 @@ impl<H: Clone> Registry<H> {
         self.opens_by.sweep(now);
         self.alarms_by.sweep(now);
         self.wishes_by.sweep(now);
+        self.wishes_of.sweep(now);
+        self.wishes_around.sweep(now);
     }
 }
 
@@ -226,6 +302,10 @@ mod tests {
         Instant::now()
     }
 
+    pub(super) fn here() -> SourceNetwork {
+        std::net::IpAddr::from([192, 0, 2, 1]).into()
+    }
+
     const ADA: TechnicianId = TechnicianId::from_bytes([2; 16]);
     const EVE: TechnicianId = TechnicianId::from_bytes([3; 16]);
 
@@ -237,9 +317,11 @@ mod tests {
     fn a_devices_second_connection_replaces_its_first() {
         let now = Instant::now();
         let mut registry = Registry::new(1, 10, now);
-        let (first, none) = registry.connect(device(1), "first").unwrap();
+        let NewConnection { number: first, replaced: none, .. } =
+            registry.connect(device(1), here(), "first").unwrap();
         assert_eq!(none, None);
-        let (second, replaced) = registry.connect(device(1), "second").unwrap();
+        let NewConnection { number: second, replaced, .. } =
+            registry.connect(device(1), here(), "second").unwrap();
         assert_eq!(replaced, Some("first"));
         assert!(!registry.disconnect(&device(1), first, now), "the first one's end is not the device's");
         assert_eq!(registry.line(&device(1)), Some("second"));
@@ -253,25 +335,70 @@ mod tests {
         let mut registry = Registry::new(1, 10, now);
         let ada = PeerId::Person(ADA);
         for n in 0..PER_PERSON {
-            assert_eq!(registry.connect(ada, n).unwrap().1, None);
+            assert_eq!(registry.connect(ada, here(), n).unwrap().replaced, None);
         }
-        assert_eq!(registry.connect(ada, 99).unwrap().1, Some(0));
+        assert_eq!(registry.connect(ada, here(), 99).unwrap().replaced, Some(0));
         assert_eq!(registry.lines(&ada).len(), PER_PERSON);
 
         let guest = |n| PeerId::Guest(PublicKey::from_bytes([n; 32]));
-        let (number, _) = registry.connect(guest(1), 0).unwrap();
-        registry.connect(guest(1), 1).unwrap();
-        assert!(matches!(registry.connect(guest(2), 2), Err(RelayRefusal::Full { .. })));
+        let number = registry.connect(guest(1), here(), 0).unwrap().number;
+        registry.connect(guest(1), here(), 1).unwrap();
+        registry.count_wish(guest(1), here(), now).unwrap();
+        assert!(matches!(registry.connect(guest(2), here(), 2), Err(RelayRefusal::Full { .. })));
         assert_eq!(registry.online(), [("device", 0), ("guest", 1), ("person", 1)]);
         registry.disconnect(&guest(1), number, now);
         assert!(registry.is_online(&guest(1)));
     }
 
     #[test]
+    fn guests_of_one_network_leave_room_and_those_who_want_nothing_give_way() {
+        let now = Instant::now();
+        let mut registry = Registry::new(32, 10, now);
+        let guest = |n| PeerId::Guest(PublicKey::from_bytes([n; 32]));
+        let from = |n: u8| SourceNetwork::from(std::net::IpAddr::from([198, 51, n, 1]));
+        let taken = (0..100).filter(|n| registry.connect(guest(*n), from(0), *n).is_ok()).count();
+        assert_eq!(taken, 8, "a quarter");
+        for n in 100..124 {
+            assert_eq!(registry.connect(guest(n), from(n), n).unwrap().evicted, None);
+        }
+        // All places are taken: the one who has been here longest without wanting anything gives way.
+        registry.count_wish(guest(0), from(0), now).unwrap();
+        registry.routing.allot(guest(1), from(0), None, now, &mut OsRng).unwrap();
+        assert_eq!(registry.connect(guest(200), from(200), 200).unwrap().evicted, Some(2));
+        assert_eq!(registry.online()[1], ("guest", 32));
+        assert!(!registry.is_online(&guest(2)) && registry.is_online(&guest(0)));
+        // Devices and people don't ask whether there is room for guests.
+        assert!(registry.connect(device(1), from(0), 250).is_ok());
+    }
+
+    #[test]
+    fn wishes_of_guests_are_counted_by_network_whatever_their_keys() {
+        let now = Instant::now();
+        let mut registry: Registry<()> = Registry::new(500, 10, now);
+        let guest = |n: u16| {
+            let mut key = [0; 32];
+            key[..2].copy_from_slice(&n.to_le_bytes());
+            PeerId::Guest(PublicKey::from_bytes(key))
+        };
+        let asked = (0..2_000).filter(|n| registry.count_wish(guest(*n), here(), now).is_ok()).count();
+        assert_eq!(asked, 20);
+        let neighbours = (0..2_000_u16)
+            .filter(|n| {
+                let near = std::net::IpAddr::from([192, 0, 2, u8::try_from(n % 250).unwrap()]).into();
+                registry.count_wish(guest(*n), near, now).is_ok()
+            })
+            .count();
+        assert!(neighbours <= 60, "{neighbours}");
+        assert!(registry.count_wish(device(1), here(), now).is_ok(), "a device behind the same address");
+        let far = std::net::IpAddr::from([198, 51, 100, 1]).into();
+        assert!(registry.count_wish(guest(1), far, now).is_ok());
+    }
+
+    #[test]
     fn lookups_are_counted_per_technician_per_device_and_for_all() {
         let start = Instant::now();
         let mut registry: Registry<()> = Registry::new(1, 10, start);
-        let here = registry.routing.allot(device(1), None, start, &mut OsRng).unwrap();
+        let here = registry.routing.allot(device(1), here(), None, start, &mut OsRng).unwrap();
         let nowhere = RoutingDigits::new((u16::from(here) + 1) % 10_000).unwrap();
         for _ in 0..10 {
             assert_eq!(registry.look_up(ADA, nowhere, start), Err(RelayRefusal::NoSuchCode));

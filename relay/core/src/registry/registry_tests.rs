@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use rand_core::RngCore;
 
 use super::routing::GRACE;
-use super::tests::start;
-use super::{ConnectionNo, PER_PERSON, Registry};
+use super::tests::{here, start};
+use super::{ConnectionNo, NewConnection, PER_PERSON, Registry};
 use crate::caller::PeerId;
 
 /// Guests that fit: fewer than there are.
@@ -133,10 +133,16 @@ impl RegistryAndModel {
         let handle = self.connections;
         let guests = self.lines.iter().filter(|(n, lines)| **n % 3 == 1 && !lines.is_empty()).count();
         let lines = self.lines.entry(number).or_default();
-        let refused = number % 3 == 1 && lines.is_empty() && guests >= MAX_GUESTS;
-        let connected = self.registry.connect(peer(number), handle);
-        prop_assert_eq!(connected.is_err(), refused, "guests beyond the limit");
-        let Ok((connection, replaced)) = connected else { return Ok(()) };
+        let is_full = number % 3 == 1 && lines.is_empty() && guests >= MAX_GUESTS;
+        // Who wants nothing gives way, the one who came first of all.
+        let idle = self.lines.iter().filter(|(n, _)| **n % 3 == 1 && !self.held.contains_key(*n));
+        let first = idle.filter_map(|(n, lines)| Some((lines.first()?.0, *n))).min().map(|(_, n)| n);
+        let connected = self.registry.connect(peer(number), here(), handle);
+        prop_assert_eq!(connected.is_err(), is_full && first.is_none(), "guests beyond the limit");
+        let Ok(NewConnection { number: connection, replaced, evicted }) = connected else { return Ok(()) };
+        let gone = first.filter(|_| is_full).and_then(|n| self.lines.remove(&n)?.pop());
+        prop_assert_eq!(evicted, gone.map(|(_, handle)| handle), "who gives way");
+        let lines = self.lines.entry(number).or_default();
         let limit = if number % 3 == 2 { PER_PERSON } else { 1 };
         let oldest = (lines.len() >= limit).then(|| lines.remove(0).1);
         prop_assert_eq!(replaced, oldest, "the oldest gives way, and only where there is no room");
@@ -162,8 +168,8 @@ impl RegistryAndModel {
         if self.lines.get(&number).is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let Some(routing) =
-            self.registry.routing.allot(peer(number), wanted, self.now, &mut ConstantRng(random))
+        let Ok(routing) =
+            self.registry.routing.allot(peer(number), here(), wanted, self.now, &mut ConstantRng(random))
         else {
             return Err(TestCaseError::fail("of ten thousand digits none was free"));
         };

@@ -11,7 +11,7 @@
 pub mod postgres;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -216,8 +216,20 @@ impl TestOrganisation {
 
     /// Somebody who joined.
     pub async fn member(&self, relay: &TestRelay, role: Role, name: &str) -> TestMember {
+        self.member_until(relay, role, name, now().after(Duration::from_secs(36_000))).await
+    }
+
+    /// Somebody who joined, for a while.
+    pub async fn member_until(
+        &self,
+        relay: &TestRelay,
+        role: Role,
+        name: &str,
+        valid_until: UnixMillis,
+    ) -> TestMember {
         let own = key();
-        let (signed, one_time) = self.invite(role, name);
+        let use_by = now().after(Duration::from_secs(3600));
+        let (signed, one_time) = invite_until(&self.key, role, name, use_by, valid_until);
         let credential = Credential::join(signed, &one_time, &own.public(), now()).unwrap();
         let client = relay.connect(&own).await;
         client.newcomer().await;
@@ -233,6 +245,17 @@ impl TestOrganisation {
 }
 
 fn invite_of(org: &SecretKey, role: Role, name: &str) -> (Signed<Invite>, SecretKey) {
+    let (soon, late) = (now().after(Duration::from_secs(3600)), now().after(Duration::from_secs(36_000)));
+    invite_until(org, role, name, soon, late)
+}
+
+pub fn invite_until(
+    org: &SecretKey,
+    role: Role,
+    name: &str,
+    use_by: UnixMillis,
+    valid_until: UnixMillis,
+) -> (Signed<Invite>, SecretKey) {
     invite(org, &mut OsRng, |id, organisation, key| Invite {
         id,
         organisation,
@@ -241,8 +264,8 @@ fn invite_of(org: &SecretKey, role: Role, name: &str) -> (Signed<Invite>, Secret
         role,
         name: name.into(),
         issued: now(),
-        use_by: now().after(Duration::from_secs(3600)),
-        valid_until: now().after(Duration::from_secs(36_000)),
+        use_by,
+        valid_until,
     })
     .unwrap()
 }
@@ -290,7 +313,12 @@ pub struct ControlClient {
 
 impl ControlClient {
     pub async fn connect(address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
-        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::connect_from(IpAddr::from([127, 0, 0, 1]), address, relay, key).await
+    }
+
+    /// From one of the machine's own addresses: all of 127.0.0.0/8 are.
+    pub async fn connect_from(from: IpAddr, address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
+        let endpoint = Endpoint::client(SocketAddr::new(from, 0)).unwrap();
         let config = tls::client(
             key,
             ExpectedKey::Key(relay),

@@ -7,7 +7,8 @@ use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::handshakes::{HandshakeQueue, SourceNetwork};
+use nearhand_relay_core::handshakes::HandshakeQueue;
+use nearhand_relay_core::network::SourceNetwork;
 use nearhand_relay_core::registry::routing::RoutingTable;
 use nearhand_relay_core::registry::sessions::{PER_DEVICE, RelaySession, SessionTable};
 
@@ -19,6 +20,10 @@ const SESSIONS: usize = 20;
 
 fn device(draw: &mut InputDraw<'_>) -> PeerId {
     PeerId::Device(DeviceId::from_bytes([draw.byte() % 4; 16]))
+}
+
+fn network(number: u8) -> SourceNetwork {
+    IpAddr::V4(Ipv4Addr::new(192, 0, number, 1)).into()
 }
 
 fn technician(draw: &mut InputDraw<'_>) -> TechnicianId {
@@ -38,7 +43,9 @@ pub(super) fn run(input: &[u8]) {
             1 => {
                 let holder = device(&mut draw);
                 let wanted = RoutingDigits::new(u16::from(draw.byte() % 6));
-                let routing = routings.allot(holder, wanted, now, &mut rng).expect("digits for four devices");
+                let routing = routings
+                    .allot(holder, network(1), wanted, now, &mut rng)
+                    .expect("digits for four devices");
                 assert_eq!(routings.holder(routing, now), Some(holder), "allotted to one, held by another");
             }
             2 => {
@@ -102,7 +109,7 @@ pub(super) fn run(input: &[u8]) {
                 }
             }
             10 => {
-                let network = SourceNetwork::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, draw.byte() % 5)));
+                let network = network(draw.byte() % 5);
                 if let Some(evicted) = doors.make_room(network) {
                     assert!(inside.remove(&evicted), "somebody was shown out who wasn't there");
                 }
