@@ -169,6 +169,40 @@ fn a_disk_that_fills_is_foreseen() {
     assert!(seen[0].0.abs_diff(720) < 15 && seen[1].0.abs_diff(1080) < 15, "{seen:?}");
 }
 
+/// What the server profile's forecast tells of a disk, as minute and transition.
+fn forecast(minutes: u64, used: impl Fn(u64) -> f64) -> Vec<(u64, AlarmTransition)> {
+    let profile = RuleSet::of_profile(DeviceProfile::Server).rules;
+    let mut engine = Engine::new(profile.into_iter().filter(|rule| rule.name == "disk-fills").collect());
+    let mut seen = Vec::new();
+    for minute in 0..minutes {
+        let reading =
+            SensorReading { sensor: "disk.used".into(), values: vec![("/".into(), used(minute).min(99.9))] };
+        let events = engine.step(at(minute * 60), &[reading]);
+        seen.extend(events.iter().map(|event| (minute, event.transition)));
+    }
+    seen
+}
+
+#[test]
+fn a_large_copy_is_no_disk_that_fills_and_a_trend_is() {
+    // From, to, and over how many minutes, after four hours of rest.
+    for (from, to, over) in
+        [(30.0, 60.0, 60), (50.0, 70.0, 30), (10.0, 14.0, 60), (30.0, 85.0, 60), (40.0, 65.0, 5)]
+    {
+        let copy =
+            |minute: u64| from + (to - from) * (minute.saturating_sub(240).min(over) as f64) / over as f64;
+        assert_eq!(forecast(1_440, copy), [], "{from} to {to} % in {over} min");
+    }
+    let seen = forecast(900, |minute| 50.0 + 5.0 * minute as f64 / 60.0);
+    assert_eq!(seen[0].1, Raised, "{seen:?}");
+    assert!((120..=300).contains(&seen[0].0), "{seen:?}");
+    // The same, and then somebody finds what fills it.
+    let ended = forecast(1_200, |minute| 50.0 + 5.0 * minute.min(360) as f64 / 60.0);
+    let last = ended.last().unwrap();
+    assert_eq!(last.1, Cleared, "{ended:?}");
+    assert!((361..=420).contains(&last.0), "{ended:?}");
+}
+
 #[test]
 fn what_should_come_and_does_not() {
     let backup = "[[rule]]\nname = \"nightly\"\nkind = \"absence\"\nfile = \"/var/log/backup\"\nmatch = \"finished\"\n\

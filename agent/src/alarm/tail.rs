@@ -13,7 +13,7 @@ use nearhand_rules::rule::{AlarmRule, LogSource};
 /// Most that is read of one file at one look, in bytes.
 const AT_ONCE: u64 = 1024 * 1024;
 /// A longer line is matched by its beginning, in bytes.
-const LONGEST_LINE: usize = 16 * 1024;
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// One file, watched for one rule.
 #[derive(Debug)]

@@ -43,6 +43,13 @@ async fn alarms(service: &LocalService) -> LocalReply {
     let mut standing = report.standing;
     // What is open comes first, the worst at the top.
     standing.sort_by_key(|one| std::cmp::Reverse(one.severity));
+    let mut problems = report.problems;
+    if standing.len() > MAX_ALARMS {
+        problems.push(format!(
+            "{} more alarms, less severe than these, are not shown",
+            standing.len() - MAX_ALARMS
+        ));
+    }
     let shown = standing.into_iter().take(MAX_ALARMS).map(|one| LocalAlarm {
         rule: one.rule,
         instance: text::one_line(&one.instance, 128),
@@ -64,7 +71,7 @@ async fn alarms(service: &LocalService) -> LocalReply {
         oldest: report.oldest,
         stream: report.stream,
         delivery: alarms.delivery_problem(),
-        problems: report.problems,
+        problems,
     }))
 }
 

@@ -279,7 +279,11 @@ fn a_file_system_that_hangs_is_an_alarm_and_delays_no_other() -> Result<()> {
     assert!(problems.contains(&format!("{} does not answer for", hung.file().display())), "{problems}");
     let doctor = bench.agent.run(&["doctor", "--json"])?;
     assert!([0, 10].contains(&doctor.code), "{}", doctor.text);
-    let report = doctor.json()?;
+    // The line about its progress goes before it, on the other output.
+    let begin = doctor.text.find('{').context("a report")?;
+    let mut values =
+        serde_json::Deserializer::from_str(&doctor.text[begin..]).into_iter::<serde_json::Value>();
+    let report = values.next().context("a report")??;
     let findings = report["findings"].as_array().context("findings")?;
     let statuses = |id: &str| -> Vec<&str> {
         findings.iter().filter(|f| f["id"] == id).filter_map(|f| f["status"].as_str()).collect()
