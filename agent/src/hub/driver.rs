@@ -30,7 +30,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::help::HelpDesk;
 use super::identity::{DeviceIdentity, wall_clock};
-use super::kept_sessions::{SessionKeys, SessionsFile};
+use super::kept_sessions::{KEEP_FRESH, SessionKeys, SessionsFile};
 use super::local_events::LocalEvents;
 use super::relay_link::RelayLink;
 use crate::audit::{self, OpenedRecord, RecordWriter};
@@ -445,6 +445,7 @@ impl Hub {
         let taken = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut acknowledged) = taken else { return };
         let mut stop = self.stop.subscribe();
+        let mut kept_at = tokio::time::Instant::now();
         loop {
             let next = self.read(|sessions, _| sessions.next_timeout());
             let due = async {
@@ -453,9 +454,20 @@ impl Hub {
                     None => core::future::pending().await,
                 }
             };
+            let refresh = async {
+                if self.kept.is_written() {
+                    tokio::time::sleep_until(kept_at + KEEP_FRESH).await;
+                } else {
+                    core::future::pending().await
+                }
+            };
             tokio::select! {
                 Some(acknowledgement) = acknowledged.recv() => self.acknowledge(acknowledgement),
                 () = due => self.update(Sessions::handle_timeout),
+                () = refresh => {
+                    self.keep_sessions(&self.state(), Instant::now());
+                    kept_at = tokio::time::Instant::now();
+                }
                 () = self.wake.notified() => {}
                 _ = stop.wait_for(|stopping| *stopping) => return,
             }

@@ -30,6 +30,10 @@ use zeroize::Zeroizing;
 use super::driver::{Hub, HubState, INBOX, SessionTaskHandle, ToSession};
 use crate::platform;
 
+/// How old the file of a session that stands gets. A process that is killed writes no last word: the age of its file says
+/// when it went, and must say that well within [`RESUME_WITHIN`].
+pub(super) const KEEP_FRESH: Duration = Duration::from_secs(15);
+
 /// By what a technician proves on a new connection that a session is theirs.
 #[derive(Clone)]
 pub(crate) struct SessionKeys {
@@ -88,6 +92,15 @@ impl SessionsFile {
         let path =
             directory.zip(device).map(|(directory, device)| directory.join(format!("{device}.sessions")));
         Self { path, state: Mutex::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn path(&self) -> Option<&std::path::Path> {
+        self.path.as_deref()
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        locked(&self.state).is_written
     }
 
     pub(super) fn is_possible(&self) -> bool {

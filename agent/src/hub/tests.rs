@@ -19,6 +19,7 @@ use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::message::local::{AgentNotice, ConsentChoice, LocalEvent};
 use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
+use nearhand_proto::pake::ResumeSecret;
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::broadcast::error::RecvError;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::LocalWatcher;
+use super::kept_sessions::{KEEP_FRESH, SessionKeys};
 use super::driver::{DESKTOP_OFFERS, Hub, INBOX, SessionTaskHandle, ToSession, UntilInForce};
 use crate::audit::RecordWriter;
 use crate::home::{AgentHome, Enrolment};
@@ -63,6 +65,11 @@ struct HubBench {
 impl HubBench {
     /// A session that a person watches, with a disk that writes its first rows.
     async fn new() -> Self {
+        Self::with(None).await
+    }
+
+    /// The device has this credential, and so is enrolled.
+    async fn with(credential: Option<Credential>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = AgentHome::open(directory.path().join("home")).unwrap();
         let organisation = SecretKey::from_seed(&[2; 32]);
@@ -70,7 +77,7 @@ impl HubBench {
             relay: RelayAddress { host: "127.0.0.1".to_owned(), port: 1, key: organisation.public() },
             organisation: organisation.public(),
             organisation_name: "Acme".to_owned(),
-            credential: None,
+            credential,
         };
         let facts = DeviceFacts { hostname: "pc-1".into(), os: "Linux".into() };
         let (permits, permitted) = std_mpsc::channel();
@@ -158,6 +165,13 @@ async fn answer_heartbeats(hub: Arc<Hub>) {
 
 fn technician(organisation: &SecretKey) -> SessionTechnician {
     let own = SecretKey::from_seed(&[3; 32]);
+    let verified = credential(organisation).verify(&organisation.public(), UnixMillis(1)).unwrap();
+    let (name, organisation) = ("Ada".to_owned(), "Acme".to_owned());
+    SessionTechnician { id: own.public().technician_id(), name, organisation, verified }
+}
+
+fn credential(organisation: &SecretKey) -> Credential {
+    let own = SecretKey::from_seed(&[3; 32]);
     let fill = |id, organisation, key| Invite {
         id,
         organisation,
@@ -170,10 +184,32 @@ fn technician(organisation: &SecretKey) -> SessionTechnician {
         valid_until: UnixMillis(9),
     };
     let (signed, one_time) = invite(organisation, &mut OsRng, fill).unwrap();
-    let credential = Credential::join(signed, &one_time, &own.public(), UnixMillis(1)).unwrap();
-    let verified = credential.verify(&organisation.public(), UnixMillis(1)).unwrap();
-    let (name, organisation) = ("Ada".to_owned(), "Acme".to_owned());
-    SessionTechnician { id: own.public().technician_id(), name, organisation, verified }
+    Credential::join(signed, &one_time, &own.public(), UnixMillis(1)).unwrap()
+}
+
+#[tokio::test]
+async fn the_file_of_a_session_that_stands_stays_fresh_so_that_its_age_says_when_the_agent_was_killed() {
+    let organisation = SecretKey::from_seed(&[2; 32]);
+    let bench = HubBench::with(Some(credential(&organisation))).await;
+    let Some(file) = bench.hub.kept.path().map(std::path::Path::to_owned) else {
+        eprintln!("skipped: no directory in memory here, so sessions end with the agent");
+        return;
+    };
+    let key = SecretKey::from_seed(&[3; 32]).public();
+    let resume = ResumeSecret::new([7; 32]);
+    bench.hub.set_keys(S, SessionKeys { credential: credential(&organisation), key, resume });
+    assert!(file.exists());
+    std::fs::remove_file(&file).unwrap();
+
+    tokio::time::pause();
+    timeout(4 * KEEP_FRESH, async {
+        while !file.exists() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]
