@@ -130,12 +130,9 @@ fn traces(root: &SystemRoot, name: &str, images: &[String]) -> KernelTraces {
     }
 }
 
-/// The newest kernel that is installed; `None` where that means nothing: in containers, and in guests whose kernel comes
-/// from outside.
+/// The newest kernel that is installed; `None` where that means nothing: in containers and guests whose kernel comes from
+/// outside.
 pub(super) fn newest_kernel(root: &SystemRoot, running: &str) -> Option<String> {
-    if container::container(root).is_some() {
-        return None;
-    }
     let mut installed = root.names("/lib/modules").ok()?;
     installed.retain(|name| name.starts_with(|c: char| c.is_ascii_digit()));
     let images = root.names("/boot").unwrap_or_default();
@@ -147,7 +144,7 @@ pub(super) fn newest_kernel(root: &SystemRoot, running: &str) -> Option<String> 
     let order = if root.has("/var/lib/dpkg") { VersionOrder::Deb } else { VersionOrder::Rpm };
     let newest = newest(running, &installed, order);
     // Arch removes the running kernel's modules when it updates it. Elsewhere a kernel without modules comes from outside.
-    let is_arch = root.has("/var/lib/pacman");
+    let is_arch = root.has("/var/lib/pacman") && container::container(root).is_none();
     (is_there || (is_arch && newest != running)).then(|| newest.to_owned())
 }
 
@@ -248,7 +245,6 @@ mod tests {
         let installed = ("/boot/vmlinuz-6.1.0-21-amd64", "");
         assert_eq!(of(&[boot, own, index, installed]).as_deref(), Some("6.1.0-21-amd64"));
         assert_eq!(of(&[installed, index]), None, "the running kernel comes from outside");
-        assert_eq!(of(&[boot, own, index, installed, ("/.dockerenv", "")]), None);
     }
 
     #[test]
@@ -259,6 +255,12 @@ mod tests {
             ("/var/lib/pacman/local/ALPM_DB_VERSION", "9\n"),
         ]);
         assert_eq!(newest_kernel(&root, "6.9.1-arch1-1").as_deref(), Some("6.10.2-arch1-2"));
+        let (_inside, container) = tree(&[
+            ("/lib/modules/6.10.2-arch1-2/vmlinuz", ""),
+            ("/var/lib/pacman/local/ALPM_DB_VERSION", "9\n"),
+            ("/.dockerenv", ""),
+        ]);
+        assert_eq!(newest_kernel(&container, "6.9.1-arch1-1"), None, "the kernel is the host's");
         assert_eq!(newest_kernel(&root, "6.11.0-arch1-1"), None);
         assert_eq!(newest_kernel(&root, "5.15.0-guest"), None);
     }

@@ -36,7 +36,7 @@ const INNER_INTERFACES: [&str; 16] = [
 
 /// What a rule does with the packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum RuleVerdict {
+enum PacketVerdict {
     /// This chain lets it in.
     Accept,
     /// It is dropped, refused, or handed to a program that decides.
@@ -55,7 +55,7 @@ pub(super) struct FilterRules {
     /// Name, and whether its policy stops what no rule decides.
     input: Vec<(String, bool)>,
     /// Verdicts of the rules that concern the packet, in order.
-    chains: BTreeMap<String, Vec<RuleVerdict>>,
+    chains: BTreeMap<String, Vec<PacketVerdict>>,
     /// Chains with any rule.
     ruled: BTreeSet<String>,
 }
@@ -65,8 +65,8 @@ impl FilterRules {
     pub(super) fn stop_strangers(&self) -> bool {
         let mut steps = 0;
         self.input.iter().any(|(chain, policy_stops)| match self.walk(chain, 0, &mut steps) {
-            Some(RuleVerdict::Accept) => false,
-            Some(RuleVerdict::Stop) => true,
+            Some(PacketVerdict::Accept) => false,
+            Some(PacketVerdict::Stop) => true,
             _ => *policy_stops,
         })
     }
@@ -77,7 +77,7 @@ impl FilterRules {
     }
 
     /// `Accept`, `Stop`, or `None` where the chain comes to its end.
-    fn walk(&self, chain: &str, depth: usize, steps: &mut usize) -> Option<RuleVerdict> {
+    fn walk(&self, chain: &str, depth: usize, steps: &mut usize) -> Option<PacketVerdict> {
         if depth > DEPTH_LIMIT {
             return None;
         }
@@ -87,10 +87,10 @@ impl FilterRules {
                 return None;
             }
             match verdict {
-                RuleVerdict::Accept | RuleVerdict::Stop => return Some(verdict.clone()),
-                RuleVerdict::Return => return None,
-                RuleVerdict::Goto(other) => return self.walk(other, depth + 1, steps),
-                RuleVerdict::Jump(other) => {
+                PacketVerdict::Accept | PacketVerdict::Stop => return Some(verdict.clone()),
+                PacketVerdict::Return => return None,
+                PacketVerdict::Goto(other) => return self.walk(other, depth + 1, steps),
+                PacketVerdict::Jump(other) => {
                     if let decided @ Some(_) = self.walk(other, depth + 1, steps) {
                         return decided;
                     }
@@ -136,7 +136,7 @@ pub(super) fn nft_rules(text: &str) -> Option<FilterRules> {
 }
 
 /// What a rule's statements do with the packet; `None` where it is of no concern or goes on.
-fn nft_verdict(statements: &[Value], path: &impl Fn(&str) -> String) -> Option<RuleVerdict> {
+fn nft_verdict(statements: &[Value], path: &impl Fn(&str) -> String) -> Option<PacketVerdict> {
     for statement in statements {
         if let Some(condition) = statement.get("match") {
             if !nft_concerns(condition) {
@@ -161,24 +161,24 @@ fn nft_verdict(statements: &[Value], path: &impl Fn(&str) -> String) -> Option<R
     None
 }
 
-fn nft_statement(statement: &Value, path: &impl Fn(&str) -> String) -> Option<RuleVerdict> {
+fn nft_statement(statement: &Value, path: &impl Fn(&str) -> String) -> Option<PacketVerdict> {
     let target = |key: &str| statement.get(key)?.get("target")?.as_str().map(path);
     let has = |key: &str| statement.get(key).is_some();
     if has("accept") {
-        Some(RuleVerdict::Accept)
+        Some(PacketVerdict::Accept)
     } else if has("drop") || has("reject") || has("queue") || has("tproxy") || has("synproxy") {
-        Some(RuleVerdict::Stop)
+        Some(PacketVerdict::Stop)
     } else if has("return") {
-        Some(RuleVerdict::Return)
+        Some(PacketVerdict::Return)
     } else if let Some(chain) = target("jump") {
-        Some(RuleVerdict::Jump(chain))
+        Some(PacketVerdict::Jump(chain))
     } else {
-        target("goto").map(RuleVerdict::Goto)
+        target("goto").map(PacketVerdict::Goto)
     }
 }
 
 /// `iifname vmap { lo : accept, eth0 : jump world }`, `ct state vmap { established : accept, new : jump inbound }`
-fn nft_mapped(map: &Value, path: &impl Fn(&str) -> String) -> Option<RuleVerdict> {
+fn nft_mapped(map: &Value, path: &impl Fn(&str) -> String) -> Option<PacketVerdict> {
     let key = map.get("key")?;
     let elements = map.get("data")?.get("set")?.as_array()?;
     let concerns = |value: &Value| match key_name(key) {
@@ -242,12 +242,12 @@ fn nft_concerns(condition: &Value) -> bool {
 }
 
 /// Targets of iptables that end a packet's way, or nothing.
-fn target(name: &str) -> Option<RuleVerdict> {
+fn target(name: &str) -> Option<PacketVerdict> {
     match name {
-        "ACCEPT" => Some(RuleVerdict::Accept),
-        "RETURN" => Some(RuleVerdict::Return),
+        "ACCEPT" => Some(PacketVerdict::Accept),
+        "RETURN" => Some(PacketVerdict::Return),
         "DROP" | "REJECT" | "NFQUEUE" | "QUEUE" | "TARPIT" | "DELUDE" | "CHAOS" | "SYNPROXY" => {
-            Some(RuleVerdict::Stop)
+            Some(PacketVerdict::Stop)
         }
         _ => None,
     }
@@ -307,7 +307,7 @@ fn words(rule: &str) -> Vec<String> {
 }
 
 /// What a rule does with the packet; `None` where it is of no concern or goes on.
-fn iptables_verdict(options: &[String], is_chain: impl Fn(&str) -> bool) -> Option<RuleVerdict> {
+fn iptables_verdict(options: &[String], is_chain: impl Fn(&str) -> bool) -> Option<PacketVerdict> {
     let mut words = options.iter().map(String::as_str).peekable();
     let mut is_negated = false;
     while let Some(word) = words.next() {
@@ -318,9 +318,13 @@ fn iptables_verdict(options: &[String], is_chain: impl Fn(&str) -> bool) -> Opti
             }
             "-j" | "--jump" => {
                 let name = words.next()?;
-                return if is_chain(name) { Some(RuleVerdict::Jump(name.to_owned())) } else { target(name) };
+                return if is_chain(name) {
+                    Some(PacketVerdict::Jump(name.to_owned()))
+                } else {
+                    target(name)
+                };
             }
-            "-g" | "--goto" => return Some(RuleVerdict::Goto(words.next()?.to_owned())),
+            "-g" | "--goto" => return Some(PacketVerdict::Goto(words.next()?.to_owned())),
             // Loads a match; what it asks for follows.
             "-m" | "--match" | "--comment" => {
                 words.next();
