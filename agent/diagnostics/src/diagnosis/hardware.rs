@@ -157,7 +157,7 @@ fn virtualisation(facts: &MachineFacts) -> CheckVerdict {
         })
         .fact("Container", name)
         .because(
-            "Its host decides about hardware, kernel, clock and packet filter; such checks are skipped here.",
+            "Its host decides about firmware, encryption, clock and packet filter; such checks are skipped here.",
         )
         .alone(),
         (None, Some(name)) => FindingDraft::info(format!("Runs on {name}")).fact("Hypervisor", name).alone(),

@@ -66,10 +66,12 @@ pub(crate) fn sources(check: &DiagnosticCheck) -> impl Iterator<Item = FactSourc
 
 /// What a check says about the facts: at least one finding, worst first. `ms` is what finding out took.
 pub(crate) fn judge(check: &DiagnosticCheck, facts: &MachineFacts, ms: u64) -> Vec<Finding> {
-    if let Some(missing) = container::not_here(check.id, facts) {
+    let verdict = (check.judge)(facts);
+    let worst = verdict.as_ref().ok().and_then(|drafts| drafts.iter().map(|draft| draft.status).min());
+    if let Some(missing) = container::not_here(check.id, facts, worst) {
         return vec![skipped(check, &missing, ms)];
     }
-    let mut drafts = match (check.judge)(facts) {
+    let mut drafts = match verdict {
         Ok(drafts) => drafts,
         Err(missing) => return vec![skipped(check, &missing, ms)],
     };

@@ -273,13 +273,25 @@ fn in_a_container_what_its_host_decides_is_skipped_with_the_reason() {
         lxc("time.sync"),
         (Skipped, "this is a container (lxc): its host keeps the clock right".into())
     );
-    for id in
-        ["hardware.firmware_age", "hardware.battery", "hardware.temperature", "security.disk_encryption"]
-    {
+    for id in ["hardware.firmware_age", "security.disk_encryption", "security.secure_boot"] {
         assert_eq!((lxc(id).0, of(id, None).0 == Skipped), (Skipped, false), "{id}");
     }
     assert_eq!([lxc("security.firewall").0, lxc("security.cpu_flaws").0], [Info, Info]);
-    assert!(of("system.kernel", Some("container")).1.starts_with("this is a container: "));
+    assert!(of("security.access_control", Some("container")).1.starts_with("this is a container: "));
+    // A service that is seen is one, and so is a kernel's error; not to see them means nothing.
+    assert_eq!(lxc("logs.kernel").0, Fail);
+    let seen = |service: Option<&str>, errors: Vec<JournalGroup>| {
+        ["time.sync", "logs.kernel"].map(|id| {
+            worst(id, |f| {
+                f.machine = Ok(HardwareModel { container: Some("lxc".into()), ..HardwareModel::default() });
+                f.time_sync = Ok(TimeSync { service: service.map(Into::into), ..TimeSync::default() });
+                f.journal = Ok(JournalErrors { kernel: errors.clone(), ..JournalErrors::default() });
+            })
+        })
+    };
+    assert_eq!(seen(Some("chronyd"), vec![]), [Good, Skipped]);
+    let errors = vec![JournalGroup { pattern: "x".into(), ..JournalGroup::default() }];
+    assert_eq!(seen(None, errors), [Skipped, Fail]);
     // What lies inside is judged as anywhere.
     assert_eq!(lxc("services.failed").0, Fail);
 }

@@ -99,6 +99,28 @@ pub async fn connect_time(target: &str, patience: Duration) -> Result<f64, Probe
     Ok(milliseconds(begin))
 }
 
+/// A port that is meant for what nobody reads (RFC 863).
+const DISCARD_PORT: u16 = 9;
+
+/// Milliseconds until a machine answers a datagram that nobody there waits for, with "port unreachable" or anything else.
+/// Needs no right, unlike an echo request, and makes the kernel look for the neighbour; `None` without an answer.
+pub async fn knock(mut machine: SocketAddr, patience: Duration) -> Option<f64> {
+    machine.set_port(DISCARD_PORT);
+    let begin = Instant::now();
+    let asked = within(patience, async {
+        let socket = datagrams_to(machine).await?;
+        socket.send(&[0]).await?;
+        Ok(socket.recv(&mut [0; 8]).await)
+    });
+    match asked.await {
+        Ok(Ok(_)) => Some(milliseconds(begin)),
+        Ok(Err(refused)) => {
+            (refused.kind() == std::io::ErrorKind::ConnectionRefused).then(|| milliseconds(begin))
+        }
+        Err(_) => None,
+    }
+}
+
 /// Milliseconds since `begin`, with fractions.
 pub(super) fn milliseconds(begin: Instant) -> f64 {
     begin.elapsed().as_secs_f64() * 1000.0
@@ -124,6 +146,12 @@ mod tests {
         assert!(connect_time(&address, Duration::from_secs(5)).await.unwrap() >= 0.0);
         drop(listener);
         assert!(!connects(&address, Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_an_answer() {
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        assert!(knock(loopback, Duration::from_secs(5)).await.is_some());
     }
 
     #[tokio::test]

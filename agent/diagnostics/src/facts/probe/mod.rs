@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::{CollectContext, Fact, FactSource, MissingFact, SourceFacts};
 
-pub use connection::{connect_time, connects};
+pub use connection::{connect_time, connects, knock};
 pub use targets::ProbeTargets;
 
 /// Asks one source that is a probe.

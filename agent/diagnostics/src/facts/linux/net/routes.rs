@@ -1,6 +1,7 @@
 //! Default routes, the gateway, and reach over IPv6.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::facts::network::{DefaultRoute, DefaultRoutes, GatewayReach, Ipv6Reach};
@@ -108,15 +109,27 @@ pub(in crate::facts::linux) async fn gateway(context: &Arc<CollectContext>) -> F
         ));
     };
     let times = echo::series(gateway, 2, context.patience.min(echo::PATIENCE), &context.programs).await;
+    // Without the right to send echoes any datagram makes the kernel look for it.
+    let knocked = if times.is_err() { probe::knock(gateway, KNOCK_PATIENCE).await } else { None };
     let neighbour = neighbour(context, gateway.ip()).await;
     match times {
-        // Without the right to send echoes the neighbour table alone decides.
-        Err(why) if neighbour != Some(true) => Err(why),
+        Err(why) if knocked.is_none() && neighbour != Some(true) => Err(why),
         times => Ok(GatewayReach {
-            address: gateway.ip().to_string(),
-            answer_ms: times.unwrap_or_default().into_iter().min_by(f64::total_cmp),
+            address: shown(gateway),
+            answer_ms: times.unwrap_or_default().into_iter().min_by(f64::total_cmp).or(knocked),
             neighbour,
         }),
+    }
+}
+
+/// Time for an answer of a machine on the same network.
+const KNOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// `192.0.2.1`, `fe80::1%2`: a link-local address means nothing without its interface.
+fn shown(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        other => other.ip().to_string(),
     }
 }
 
