@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::compare::{Comparison, compare};
 use super::model::Report;
-use super::pseudonymise::{Identifiers, pseudonymise};
+use super::pseudonymise::{Identifiers, names_told_by, pseudonymise};
 use super::screenshot::Screenshot;
 use super::{html, markdown, redact};
 
@@ -51,7 +51,7 @@ impl ShareableReport {
             // What either of them calls a name is one in both.
             let mut all = known.clone();
             for report in old.iter().chain([&report]) {
-                all.extend(Identifiers::told_by(report));
+                all.extend(names_told_by(report));
             }
             for report in old.iter_mut().chain([&mut report]) {
                 pseudonymise(report, key, &all);

@@ -24,21 +24,6 @@ pub const CIRCLES: &[CircleException] = &[
         with: "agent/window/src/**",
         because: "the markup is compiled into the root of the crate, and its types are there",
     },
-    CircleException {
-        file: "shared/report/src/pseudonymise/mod.rs",
-        with: "shared/report/src/pseudonymise/**",
-        because: "the entrance looks for names in texts with the parts, which share its list of common words",
-    },
-    CircleException {
-        file: "shared/report/src/redact/mod.rs",
-        with: "shared/report/src/redact/**",
-        because: "the entrance applies the rules, which are made of the types it declares",
-    },
-    CircleException {
-        file: "shared/report/src/text_view/mod.rs",
-        with: "shared/report/src/text_view/**",
-        because: "the entrance writes lines, whose indentation it declares",
-    },
 ];
 
 /// Names of types that are declared more than once: how often at most, and why that confuses nobody.

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{COMMON, IdentifierKind, is_word, lower};
+use super::identifier::{COMMON, IdentifierKind, is_word, lower};
 
 /// What was found at a place.
 pub(super) struct FoundIdentifier {

@@ -11,6 +11,7 @@
 //! never travels with the report.
 
 mod forms;
+mod identifier;
 mod names_in_text;
 #[cfg(test)]
 mod tests;
@@ -22,141 +23,18 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use self::identifier::{COMMON, DIGITS, is_ordinary, is_token, is_word, lower, named, token_len};
+pub use self::identifier::{IdentifierKind, Identifiers};
 use super::model::Report;
 use super::visit::{TextRole, texts};
 
-/// What a token stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum IdentifierKind {
-    /// A host name.
-    Host,
-    /// A user name.
-    User,
-    /// An IPv4 or IPv6 address.
-    Ip,
-    /// A hardware address.
-    Mac,
-    /// The name of a wireless network.
-    Ssid,
-    /// A serial number.
-    Serial,
-    /// A device id.
-    Device,
-    /// An e-mail address.
-    Mail,
-}
-
-impl IdentifierKind {
-    /// The word that the token begins with.
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::User => "user",
-            Self::Ip => "ip",
-            Self::Mac => "mac",
-            Self::Ssid => "ssid",
-            Self::Serial => "serial",
-            Self::Device => "device",
-            Self::Mail => "mail",
-        }
-    }
-
-    const ALL: [Self; 8] =
-        [Self::Host, Self::User, Self::Ip, Self::Mac, Self::Ssid, Self::Serial, Self::Device, Self::Mail];
-}
-
-/// Number of hexadecimal digits after a token's prefix.
-const DIGITS: usize = 6;
 /// Most rounds until a text no longer changes; two settle all that was ever seen.
 const ROUNDS: usize = 4;
 
-/// Names that say nothing about anybody: they are replaced only where a whole field is the name, since
-/// replacing them in texts would make `Debian GNU/Linux` unreadable on a machine called `debian`.
-const COMMON: &[&str] = &[
-    "localhost",
-    "root",
-    "debian",
-    "ubuntu",
-    "fedora",
-    "linux",
-    "windows",
-    "admin",
-    "administrator",
-    "user",
-    "guest",
-    "test",
-    "server",
-    "desktop",
-    "laptop",
-    "pc",
-    "host",
-    "system",
-    "home",
-    "nobody",
-    "daemon",
-    "ip",
-    "mac",
-    "ssid",
-    "serial",
-    "device",
-    "mail",
-    "public",
-    "shared",
-    "default",
-    "lost+found",
-    "unknown",
-    "none",
-    "n/a",
-    "not specified",
-    "to be filled by o.e.m.",
-    "default string",
-    "system serial number",
-    "0",
-];
-
-/// The words of the report's own sentences, one a line: what the checks and rules say. A machine can be called like one
-/// of them (`disk`, `memory`); as a part of a sentence the word is then the report's, and a token in its place would spoil the
-/// sentence and give the name away.
-const OWN_WORDS: &str = include_str!("own_words.txt");
-/// Shorter names are everywhere in texts: units, articles, parts of numbers.
-const SHORT: usize = 3;
-
-/// Whether a name is replaced only where a whole field is the name.
-fn is_ordinary(name: &str) -> bool {
-    name.chars().count() < SHORT || COMMON.contains(&name) || OWN_WORDS.lines().any(|word| word == name)
-}
-
-/// The names that the caller knows to belong to the device and its people. What the report itself tells
-/// ([`Identifiers::told_by`]) is added by itself.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Identifiers {
-    /// Host names, with or without their domain; the first label alone is replaced as well.
-    pub hostnames: Vec<String>,
-    /// Login names and full names of people.
-    pub users: Vec<String>,
-    /// Names of wireless networks.
-    pub ssids: Vec<String>,
-    /// Serial numbers and other identifiers of hardware.
-    pub serials: Vec<String>,
-    /// Nearhand's device ids.
-    pub devices: Vec<String>,
-}
-
-impl Identifiers {
-    /// The names that a report tells by itself: its subject, values whose label says that they are a name, a
-    /// serial number or a network, and names in texts whose form is known (`session opened for user anna`).
-    pub fn told_by(report: &Report) -> Self {
-        names_in_text::by(report)
-    }
-
-    /// Adds the names of another.
-    pub fn extend(&mut self, other: Self) {
-        self.hostnames.extend(other.hostnames);
-        self.users.extend(other.users);
-        self.ssids.extend(other.ssids);
-        self.serials.extend(other.serials);
-        self.devices.extend(other.devices);
-    }
+/// The names that a report tells by itself: its subject, values whose label says that they are a name, a
+/// serial number or a network, and names in texts whose form is known (`session opened for user anna`).
+pub fn names_told_by(report: &Report) -> Identifiers {
+    names_in_text::by(report)
 }
 
 /// Replaces identifiers by tokens under one key.
@@ -173,7 +51,7 @@ pub struct Pseudonymiser {
 pub fn pseudonymise(report: &mut Report, key: &[u8; 32], identifiers: &Identifiers) {
     let mut all = identifiers.clone();
     // Also for a report that says it is pseudonymised already: tokens are never replaced again.
-    all.extend(Identifiers::told_by(report));
+    all.extend(names_told_by(report));
     Pseudonymiser::new(key, &all).report(report);
 }
 
@@ -319,30 +197,12 @@ impl Pseudonymiser {
     }
 }
 
-/// `true` when a label says that its value is nothing but the named thing.
-fn named(label: &str, word: &str) -> bool {
-    let label = label.to_ascii_lowercase();
-    label == word
-        || label.starts_with(&format!("{word} n"))
-        || label.ends_with(&format!(" {word}"))
-        || label.ends_with(&format!("{word} number"))
-}
-
 #[allow(
     clippy::expect_used,
     reason = "HMAC takes a key of any length; the error type is there for other MACs"
 )]
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes any key")
-}
-
-fn lower(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// A character of a word. A hyphen is none: `anna` is replaced in `anna-laptop` too.
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
 }
 
 /// Length of the beginning of `text` that is `name` (given in lower case) in any case.
@@ -361,18 +221,4 @@ fn prefix_len(text: &str, name: &str) -> Option<usize> {
         }
     }
     ahead.is_none().then_some(text.len())
-}
-
-/// Length of the token that the text begins with.
-fn token_len(text: &str) -> Option<usize> {
-    IdentifierKind::ALL.iter().find_map(|kind| {
-        let digits = text.strip_prefix(kind.prefix())?.strip_prefix('-')?;
-        let hex = digits.chars().take_while(|c| matches!(c, '0'..='9' | 'a'..='f')).count();
-        let ends = !digits.chars().nth(DIGITS).is_some_and(is_word);
-        (hex == DIGITS && ends).then(|| kind.prefix().len() + 1 + DIGITS)
-    })
-}
-
-fn is_token(text: &str) -> bool {
-    token_len(text) == Some(text.len())
 }

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{COMMON, IdentifierKind, Identifiers, is_token, lower, named};
+use super::identifier::{COMMON, IdentifierKind, Identifiers, is_token, lower, named};
 use crate::model::Report;
 use crate::visit::{TextRole, texts};
 

@@ -13,36 +13,18 @@
 
 mod reach;
 mod rules;
+mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
+pub use self::secret::REDACTED;
+use self::secret::SecretCheck;
 use super::model::{Finding, Report};
 use super::visit::{TextRole, finding_texts, texts};
-
-/// What stands in a secret's place.
-pub const REDACTED: &str = "[redacted]";
-
-/// A part of a text and what replaces it.
-struct SecretMatch {
-    from: usize,
-    to: usize,
-    with: &'static str,
-}
-
-impl SecretMatch {
-    /// Replaces `from..to` with [`REDACTED`].
-    fn secret(from: usize, to: usize) -> Self {
-        Self { from, to, with: REDACTED }
-    }
-}
-
-/// Says which part of a match is a secret, if it is one. Takes the whole text, since a value reaches beyond
-/// what the expression matched.
-type SecretCheck = fn(&str, &Captures<'_>) -> Option<SecretMatch>;
 
 struct RedactionRule {
     pattern: Regex,

@@ -1,7 +1,7 @@
 //! How far a secret reaches, and whether a value is one at all. Must not live here: which words announce a
 //! secret (see [`super::rules`]).
 
-use super::REDACTED;
+use super::secret::REDACTED;
 
 /// Values that say something about a secret without being one.
 const HARMLESS: &[&str] = &[

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::reach::{is_harmless, is_key_material, is_version, looks_made_up, value};
-use super::{SecretCheck, SecretMatch};
+use super::secret::{SecretCheck, SecretMatch};
 
 /// Words that name a secret, wherever they stand in a name (`DB_PASSWORD`, `clientSecret`).
 macro_rules! words {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{INDENT, TextStyle};
+use super::style::{INDENT, TextStyle};
 use crate::model::FindingStatus;
 use nearhand_proto::text;
 

@@ -5,35 +5,17 @@
 //! a terminal and how wide it is (the caller's [`TextStyle`]).
 
 mod lines;
+mod style;
 #[cfg(test)]
 mod tests;
 
-use lines::TextLines;
+use self::lines::TextLines;
+use self::style::INDENT;
+pub use self::style::TextStyle;
 
 use super::compare::{Comparison, FindingChange, InventoryChanges};
 use super::model::{Finding, FindingStatus, Report};
 use super::view;
-
-/// How the text is laid out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TextStyle {
-    /// Whether ANSI colours are used; the text says the same without them.
-    pub colour: bool,
-    /// Width in columns; less than 40 is taken as 40.
-    pub width: usize,
-    /// Whether checks that are in order or were skipped get a line each instead of only a number.
-    pub verbose: bool,
-}
-
-impl Default for TextStyle {
-    /// Plain text of 100 columns with everything in it.
-    fn default() -> Self {
-        Self { colour: false, width: 100, verbose: true }
-    }
-}
-
-/// Columns before the text of a finding: the badge and a space.
-const INDENT: usize = 6;
 
 /// The report, with what changed since an older one where that is given.
 pub fn render(report: &Report, since: Option<&Comparison>, style: TextStyle) -> String {
