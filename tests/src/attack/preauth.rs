@@ -202,7 +202,7 @@ pub(super) fn no_setup_route(_trial: &AttackTrial) -> Result<()> {
         ("GET /healthz", "200"),
     ] {
         let mut stream = TcpStream::connect(("127.0.0.1", site.port))?;
-        write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         ensure!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");

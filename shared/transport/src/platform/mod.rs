@@ -85,11 +85,21 @@ pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file with rights for its owner only, whole or not at all: written to a second file, synced, renamed.
+/// Writes a file with rights for its owner only, whole or not at all: written to a second file, synced, renamed. A symbolic
+/// link stays, and what it leads to is replaced. What is no file (`/dev/null`, a pipe, a terminal) is written to: replaced
+/// by a file, it would be lost to all other programs.
 ///
 /// # Errors
 /// [`io::Error`] if the directory can't be written or the disk is full; the old content is then unchanged.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let Ok(there) = std::fs::metadata(path) else { return replace_private(path, bytes) };
+    if !there.is_file() && !there.is_dir() {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    replace_private(&std::fs::canonicalize(path)?, bytes)
+}
+
+fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let temporary = path.with_file_name(name);
@@ -147,6 +157,28 @@ mod tests {
         std::fs::create_dir(dir.path().join("taken")).unwrap();
         assert!(write_private(&dir.path().join("taken"), b"x").is_err());
         assert!(!dir.path().join("taken.new").exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_to_and_links_stay() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let null = dir.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        write_private(&null, b"gone").unwrap();
+        assert!(std::fs::symlink_metadata(&null).unwrap().is_symlink());
+        assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+
+        let (link, target) = (dir.path().join("link"), dir.path().join("target"));
+        std::fs::write(&target, b"old").unwrap();
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        write_private(&link, b"new").unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read_private(&target).unwrap(), b"new");
+        // One that leads nowhere is replaced by the file.
+        std::fs::remove_file(&target).unwrap();
+        write_private(&link, b"own").unwrap();
+        assert_eq!(read_private(&link).unwrap(), b"own");
     }
 
     #[test]
