@@ -458,7 +458,7 @@ impl Hub {
                 if self.kept.is_written() {
                     tokio::time::sleep_until(kept_at + KEEP_FRESH).await;
                 } else {
-                    core::future::pending().await
+                    core::future::pending::<()>().await;
                 }
             };
             tokio::select! {

@@ -27,8 +27,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::LocalWatcher;
-use super::kept_sessions::{KEEP_FRESH, SessionKeys};
 use super::driver::{DESKTOP_OFFERS, Hub, INBOX, SessionTaskHandle, ToSession, UntilInForce};
+use super::kept_sessions::{KEEP_FRESH, SessionKeys};
 use crate::audit::RecordWriter;
 use crate::home::{AgentHome, Enrolment};
 
