@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nearhand_proto::forward::RateLimits;
 use nearhand_relay_core::admission::AdmissionRules;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use serde::Deserialize;
 
 use crate::control::{ControlLimits, SilenceLimits};
@@ -84,6 +85,8 @@ pub struct LimitsSection {
     pub max_handshakes_pending: usize,
     /// What each side of a session may send, in Mbit/s.
     pub session_mbit_per_s: u32,
+    /// Changes of one alarm that receivers hear of within ten minutes; 0: all.
+    pub max_alarm_changes_told: u32,
 }
 
 impl Default for LimitsSection {
@@ -94,6 +97,7 @@ impl Default for LimitsSection {
             max_sessions: 1_000,
             max_handshakes_pending: 1_024,
             session_mbit_per_s: 200,
+            max_alarm_changes_told: DampingLimit::default().0,
         }
     }
 }
@@ -320,6 +324,7 @@ impl RelayConfig {
             session_days: self.keep_sessions_days,
             alarm_days: self.keep_alarms_days,
             patience: SilenceLimits::default(),
+            damping: DampingLimit(self.limits.max_alarm_changes_told),
         }
     }
 }

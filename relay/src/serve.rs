@@ -7,6 +7,7 @@ use std::time::Duration;
 use hmac::{Hmac, Mac};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::control::ALPN;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use nearhand_transport::tls::{self, ConnectionPurpose, TlsConfigError};
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{Endpoint, EndpointConfig, ServerConfig};
@@ -179,6 +180,7 @@ impl RunningRelay {
         let public = key.public();
         let store = Store::open(database, key).await?;
         // Before the first alarm can come in.
+        store.set_damping(limits.damping);
         store.set_outlets(senders.iter().map(ReceiverSender::outlet).collect());
         let stored = store.reader().everything().await?;
         let metrics = Arc::new(RelayMetrics::default());
@@ -211,6 +213,11 @@ impl RunningRelay {
         let store = self.control.store();
         store.set_outlets(senders.iter().map(ReceiverSender::outlet).collect());
         self.workers = worker::start(store, senders, self.control.metrics().deliveries());
+    }
+
+    /// How many changes of one alarm receivers hear of within ten minutes, from the next one on.
+    pub fn set_damping(&self, limit: DampingLimit) {
+        self.control.store().set_damping(limit);
     }
 
     /// The names by which metrics may be asked, besides addresses; counts for what is served from now on.

@@ -4,19 +4,20 @@
 //!
 //! Must not live here: what the programs are for.
 
+mod program;
 mod transient;
 
-use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
 use crate::platform;
+use program::{ProgramEnd, ProgramEnds};
 use transient::TransientUnit;
+
+pub use program::UserProgram;
 
 /// Why a program could not be started as its user.
 #[derive(Debug, thiserror::Error)]
@@ -43,23 +44,6 @@ pub enum UserProcessError {
         /// What stands in the way of asking systemd.
         why: String,
     },
-}
-
-/// What is started, and as whom.
-#[derive(Clone, Debug)]
-pub struct UserProgram {
-    /// What systemd calls it.
-    pub description: &'static str,
-    /// Its whole path.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// All of its environment.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Who runs it.
-    pub user: u32,
-    /// Whether it may start programs that have more rights than the user (sudo, a browser's sandbox).
-    pub may_gain_privileges: bool,
 }
 
 /// A running program of a user, with its three pipes.
@@ -217,22 +201,6 @@ struct Pipes {
     input: pipe::Sender,
     output: pipe::Receiver,
     errors: pipe::Receiver,
-}
-
-/// The program's ends.
-struct ProgramEnds {
-    input: ProgramEnd,
-    output: ProgramEnd,
-    errors: ProgramEnd,
-}
-
-/// A descriptor that becomes a child's, or is handed to systemd.
-struct ProgramEnd(OwnedFd);
-
-impl From<ProgramEnd> for Stdio {
-    fn from(end: ProgramEnd) -> Self {
-        end.0.into()
-    }
 }
 
 impl Pipes {

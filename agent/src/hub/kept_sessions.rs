@@ -9,25 +9,20 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nearhand_agent_core::sessions::{ArrivedSession, KeptSession, SessionTechnician};
-use nearhand_proto::chat::{ChatLog, KeptChat};
+use nearhand_agent_core::sessions::KeptSession;
+use nearhand_proto::chat::KeptChat;
 use nearhand_proto::credential::Credential;
-use nearhand_proto::grant::Capabilities;
-use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::session::RESUME_WITHIN;
 use nearhand_proto::pake::ResumeSecret;
-use nearhand_proto::session_side::SessionSide;
 use nearhand_proto::wire;
 use nearhand_transport::lock::locked;
 use nearhand_transport::platform::{read_private, write_private};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use super::driver::{Hub, HubState, INBOX, SessionTaskHandle, ToSession};
 use crate::platform;
 
 /// How old the file of a session that stands gets. A process that is killed writes no last word: the age of its file says
@@ -45,14 +40,6 @@ pub(crate) struct SessionKeys {
     pub(crate) resume: ResumeSecret,
 }
 
-/// A session that stands again after a restart.
-pub(crate) struct ReturningSession {
-    pub(crate) session: SessionId,
-    pub(crate) technician: SessionTechnician,
-    pub(crate) keys: SessionKeys,
-    pub(crate) inbox: mpsc::Receiver<ToSession>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct KeptFile {
     boot: String,
@@ -62,12 +49,12 @@ struct KeptFile {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredSession {
-    kept: KeptSession,
-    credential: Credential,
-    key: PublicKey,
-    resume: [u8; 32],
-    chat: KeptChat,
+pub(super) struct StoredSession {
+    pub(super) kept: KeptSession,
+    pub(super) credential: Credential,
+    pub(super) key: PublicKey,
+    pub(super) resume: [u8; 32],
+    pub(super) chat: KeptChat,
 }
 
 /// Where sessions are kept.
@@ -107,7 +94,7 @@ impl SessionsFile {
         self.path.is_some()
     }
 
-    fn save(&self, sessions: Vec<StoredSession>) {
+    pub(super) fn save(&self, sessions: Vec<StoredSession>) {
         let Some(path) = &self.path else { return };
         let mut state = locked(&self.state);
         if state.is_frozen || (sessions.is_empty() && !state.is_written) {
@@ -124,7 +111,7 @@ impl SessionsFile {
         }
     }
 
-    fn freeze(&self) {
+    pub(super) fn freeze(&self) {
         locked(&self.state).is_frozen = true;
     }
 
@@ -136,7 +123,7 @@ impl SessionsFile {
     }
 
     /// What the process before has kept and that still counts. It is taken: nobody finds it again.
-    fn take(&self) -> Vec<StoredSession> {
+    pub(super) fn take(&self) -> Vec<StoredSession> {
         let Some(bytes) = self.path.as_ref().and_then(|path| read_private(path).ok()).map(Zeroizing::new)
         else {
             return Vec::new();
@@ -166,86 +153,4 @@ fn write(path: &std::path::Path, sessions: Vec<StoredSession>) -> io::Result<()>
     let at_ms = u64::try_from(platform::since_boot().as_millis()).unwrap_or(u64::MAX);
     let file = wire::encode(&KeptFile { boot, at_ms, sessions }).map_err(io::Error::other)?;
     write_private(path, &Zeroizing::new(file))
-}
-
-impl Hub {
-    /// Keeps what stands now for the next process.
-    pub(super) fn keep_sessions(&self, state: &HubState, now: Instant) {
-        if !self.kept.is_possible() {
-            return;
-        }
-        let stored = state.sessions.to_keep(now).into_iter().filter_map(|kept| {
-            let handle = state.handles.get(&kept.session)?;
-            let SessionKeys { credential, key, resume } = handle.keys.clone()?;
-            let chat = handle.chat.with(|log| log.kept());
-            Some(StoredSession { kept, credential, key, resume: *resume.to_bytes(), chat })
-        });
-        self.kept.save(stored.collect());
-    }
-
-    /// A technician's right to carry a session on is known from now on.
-    pub(crate) fn set_keys(&self, session: SessionId, keys: SessionKeys) {
-        let now = Instant::now();
-        let mut state = self.state();
-        if let Some(handle) = state.handles.get_mut(&session) {
-            handle.keys = Some(keys);
-        }
-        self.keep_sessions(&state, now);
-    }
-
-    /// Sessions of the process before stand again: each whose technician the organisation still vouches for, once its row is
-    /// on the disk. Their tasks wait for the technician.
-    pub(crate) async fn returning_sessions(&self, offers: Capabilities) -> Vec<ReturningSession> {
-        let mut returning = Vec::new();
-        for stored in self.kept.take() {
-            let session = stored.kept.session;
-            match self.returns(stored, offers).await {
-                Ok(one) => returning.push(one),
-                Err(why) => tracing::info!(%session, why, "a session does not go on after the restart"),
-            }
-        }
-        returning
-    }
-
-    async fn returns(&self, stored: StoredSession, offers: Capabilities) -> Result<ReturningSession, String> {
-        let StoredSession { kept, credential, key, resume, chat } = stored;
-        let session = kept.session;
-        let verified = self.identity.verify(&credential).map_err(|error| error.to_string())?;
-        if verified.key() != key {
-            return Err("it is another key's".to_owned());
-        }
-        let technician = SessionTechnician::of(verified).ok_or("it is no technician's")?;
-        let keys = SessionKeys { credential, key, resume: ResumeSecret::new(resume) };
-        let (to_task, inbox) = mpsc::channel(INBOX);
-        let handle =
-            SessionTaskHandle::with(to_task, ChatLog::resumed(SessionSide::Device, chat), Some(keys.clone()));
-        self.state().handles.insert(session, handle);
-        let start = ArrivedSession {
-            session,
-            technician: technician.clone(),
-            attended: kept.attended,
-            person: kept.person,
-            offers,
-        };
-        let stands = self.propose(|sessions, _| sessions.restore(start, kept)).1.wait().await;
-        if let Err(refusal) = stands {
-            self.state().handles.remove(&session);
-            return Err(refusal.to_string());
-        }
-        Ok(ReturningSession { session, technician, keys, inbox })
-    }
-
-    /// The agent is started again: sessions stay as they are for the next process, and their tasks close the connections.
-    pub(crate) fn suspend(&self) {
-        {
-            let state = self.state();
-            self.keep_sessions(&state, Self::timestamp().instant);
-            self.kept.freeze();
-            for handle in state.handles.values() {
-                // A full inbox: the connection ends with the process.
-                let _ = handle.inbox.try_send(ToSession::Suspend);
-            }
-        }
-        self.stop_tasks();
-    }
 }

@@ -7,6 +7,7 @@ mod driver;
 mod effects;
 mod help;
 mod identity;
+mod keep;
 mod kept_sessions;
 mod local_events;
 mod local_watcher;
@@ -15,5 +16,6 @@ mod relay_link;
 mod tests;
 
 pub(crate) use driver::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, ToSession, UntilInForce};
-pub(crate) use kept_sessions::{ReturningSession, SessionKeys};
+pub(crate) use keep::ReturningSession;
+pub(crate) use kept_sessions::SessionKeys;
 pub(crate) use local_watcher::LocalWatcher;

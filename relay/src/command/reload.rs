@@ -23,6 +23,7 @@ pub(super) async fn reload(started: &RelayConfig, relay: &mut RunningRelay) {
     };
     let receivers = senders.len();
     relay.set_receivers(senders).await;
+    relay.set_damping(config.control_limits().damping);
     logging::set_level(config.log.level);
     tracing::info!(%file, receivers, "read again: receivers, their secrets and certificates, the log level");
     let later = needs_restart(started, &config);
@@ -46,7 +47,14 @@ fn needs_restart(old: &RelayConfig, new: &RelayConfig) -> Vec<&'static str> {
         database_url,
         allow_guests,
         limits:
-            LimitsSection { max_devices, max_guests, max_sessions, max_handshakes_pending, session_mbit_per_s },
+            LimitsSection {
+                max_devices,
+                max_guests,
+                max_sessions,
+                max_handshakes_pending,
+                session_mbit_per_s,
+                max_alarm_changes_told: _,
+            },
         keep_sessions_days,
         keep_alarms_days,
         receivers: _,

@@ -12,6 +12,7 @@ use nearhand_proto::message::control::{CloseCode, RelayRefusal};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{Admission, AdmissionRules};
 use nearhand_relay_core::alarm::absence::{Absence, SilenceLimits};
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use nearhand_relay_core::alarm::duplicates::DuplicateWatch;
 use nearhand_relay_core::caller::{Caller, PeerId};
 use nearhand_relay_core::handshakes::HandshakeQueue;
@@ -54,6 +55,8 @@ pub struct ControlLimits {
     pub alarm_days: u32,
     /// When silence is an alarm.
     pub patience: SilenceLimits,
+    /// When an alarm comes and goes too often to be told each time.
+    pub damping: DampingLimit,
 }
 
 /// One connected peer.

@@ -20,10 +20,12 @@ mod tokens;
 mod write;
 mod writer;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use nearhand_proto::id::StreamId;
 use nearhand_proto::identity::SecretKey;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use rand_core::{OsRng, RngCore};
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, watch};
@@ -56,6 +58,7 @@ pub struct Store {
     health: Arc<WriterHealth>,
     outlets: Arc<RwLock<Vec<ReceiverOutlet>>>,
     newest: watch::Receiver<u64>,
+    damping: Arc<AtomicU32>,
 }
 
 impl Store {
@@ -71,13 +74,24 @@ impl Store {
         let (writes, jobs) = mpsc::channel(QUEUE);
         let health = Arc::new(WriterHealth::default());
         let outlets = Arc::new(RwLock::new(Vec::new()));
+        let damping = Arc::new(AtomicU32::new(DampingLimit::default().0));
         let stored = StoreReader::new(pool.clone()).newest_alarm_number().await?;
         let (sender, newest) = watch::channel(stored);
-        let desk =
-            WriterContext { key, outlets: Arc::clone(&outlets), newest: sender, health: Arc::clone(&health) };
+        let desk = WriterContext {
+            key,
+            outlets: Arc::clone(&outlets),
+            newest: sender,
+            health: Arc::clone(&health),
+            damping: Arc::clone(&damping),
+        };
         // The relay's own stream is born with each start: a database that was put back continues none.
         tokio::spawn(writer::run(desk, writer, head, StreamId::random(&mut OsRng), jobs));
-        Ok(Self { pool, writes, health, outlets, newest })
+        Ok(Self { pool, writes, health, outlets, newest, damping })
+    }
+
+    /// How many changes of one alarm receivers hear of within ten minutes, from the next one on.
+    pub fn set_damping(&self, limit: DampingLimit) {
+        self.damping.store(limit.0, Ordering::Relaxed);
     }
 
     /// Opens an existing database for reading, and for what the operator's commands change next to a running relay: no

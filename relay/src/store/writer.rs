@@ -3,7 +3,7 @@
 //! Writes that arrive while one commit is under way share the next one, so a burst costs few syncs. If a
 //! shared transaction fails, each of its writes is tried alone, so that one bad write fails alone.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use nearhand_proto::audit::{self, AuditEvent, AuditHead};
 use nearhand_proto::id::StreamId;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use sqlx::{Any, AnyConnection, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -100,6 +101,7 @@ pub(super) struct WriterContext {
     pub(super) outlets: Arc<RwLock<Vec<ReceiverOutlet>>>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) health: Arc<WriterHealth>,
+    pub(super) damping: Arc<AtomicU32>,
 }
 
 /// Runs until the store is closed. `own` is the relay's own alarm stream, new with each start.
@@ -236,11 +238,12 @@ async fn store_with(
     let mut tx = connection.begin().await?;
     let mut applied = Vec::with_capacity(jobs.len());
     let result = async {
+        let limit = DampingLimit(desk.damping.load(Ordering::Relaxed));
         let logged: Vec<&AlarmWrite> = jobs.iter().filter_map(WriteJob::logged).collect();
         let mut book = if logged.is_empty() {
             None
         } else {
-            Some(AlarmTransaction::open(&mut tx, &logged, ends.own).await?)
+            Some(AlarmTransaction::open(&mut tx, &logged, ends.own, limit).await?)
         };
         for job in jobs {
             let outcome = match (&mut book, job.logged()) {

@@ -17,6 +17,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_relay::control::SilenceLimits;
 use nearhand_relay::store::{AlarmWrite, MAX_OPEN, StoreWrite};
 use nearhand_relay_core::alarm::AlarmProjection;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 
@@ -97,7 +98,9 @@ async fn assert_rebuildable(relay: &TestRelay) {
         let log = reader.log_of(&entry.id, 0, 100_000).await.unwrap();
         let again = log
             .iter()
-            .fold(None, |alarm: Option<AlarmProjection>, e| AlarmProjection::step(alarm.as_ref(), e).alarm)
+            .fold(None, |alarm: Option<AlarmProjection>, e| {
+                AlarmProjection::step(alarm.as_ref(), e, DampingLimit::default()).alarm
+            })
             .unwrap();
         assert_eq!(again.entry(entry.device_name.clone()), entry);
     }

@@ -58,11 +58,12 @@ pub(super) fn every_verb_as_another_user(trial: &AttackTrial) -> Result<()> {
     let answer = call_as("65534", &socket, &first)?;
     ensure!(answer.contains("Permission denied"), "{answer}");
     // And if somebody opened it, the kernel's word about the caller does.
+    // The agent uses no directory that others can write to, so they may only pass through.
     for directory in agent.data().ancestors().take(3) {
-        open_to_all(directory)?;
+        open_to(directory, 0o755)?;
     }
-    open_to_all(&agent.data().join("run"))?;
-    open_to_all(&socket)?;
+    open_to(&agent.data().join("run"), 0o777)?;
+    open_to(&socket, 0o777)?;
     let mut answered = Vec::new();
     for (name, frame) in &requests {
         let answer = call_as("65534", &socket, frame)?;
@@ -74,20 +75,21 @@ pub(super) fn every_verb_as_another_user(trial: &AttackTrial) -> Result<()> {
     trial.at_most("of them answered", number(answered.len()), "", 0.0)?;
     // The same call by the agent's own user is answered, so it is the user that counts.
     let mut by_owner = 0;
-    for (_, frame) in &requests {
+    for (name, frame) in &requests {
         let answer = call_as("0", &socket, frame)?;
         by_owner += usize::from(answer.contains("bytes: ") && !answer.contains("bytes: 0"));
         // One of them stops what is going on, none stops the agent.
-        ensure!(agent.run(&["status"])?.code == 0, "the agent is gone after a request of its own user");
+        let status = agent.run(&["status"])?;
+        ensure!(status.code == 0, "the agent is gone after {name} of its own user: {}", status.text);
     }
     ensure!(by_owner * 2 > requests.len(), "only {by_owner} of {} are answered to anybody", requests.len());
     ensure!(agent.program.said("turned away from the local socket"));
     Ok(())
 }
 
-fn open_to_all(path: &Path) -> Result<()> {
+fn open_to(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?)
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?)
 }
 
 pub(super) fn a_directory_made_before(_trial: &AttackTrial) -> Result<()> {
@@ -95,7 +97,7 @@ pub(super) fn a_directory_made_before(_trial: &AttackTrial) -> Result<()> {
     let mut agent = site.device("pc-1")?;
     agent.program.kill()?;
     let run = agent.data().join("run");
-    open_to_all(&run)?;
+    open_to(&run, 0o777)?;
     agent.restart()?;
     ensure!(agent.program.exit(LIMIT)? == 1);
     ensure!(agent.program.said("belongs to somebody else or is open to others"));

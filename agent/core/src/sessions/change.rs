@@ -9,7 +9,7 @@ use std::time::Duration;
 use nearhand_proto::grant::{Capabilities, DecidedBy};
 use nearhand_proto::id::SessionId;
 
-use super::kept::RestoredSession;
+use super::kept_session::RestoredSession;
 use super::live_session::ArrivedSession;
 use crate::consent::{Ask, GrantTerms, RequestId, StatesTerms};
 use crate::display_owner::DisplayOwner;

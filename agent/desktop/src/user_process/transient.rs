@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use zbus::zvariant::{Fd, OwnedObjectPath, OwnedValue, Value};
 use zbus::{Connection, MatchRule, MessageStream};
 
-use super::{ProgramEnds, UserProgram};
+use super::program::{ProgramEnds, UserProgram};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const PATH: &str = "/org/freedesktop/systemd1";

@@ -10,8 +10,16 @@ use serde::{Deserialize, Serialize};
 
 /// Changes are counted for so long, in milliseconds.
 pub const WINDOW: u64 = 10 * 60_000;
-/// So many changes within [`WINDOW`] are told.
-pub const MAX_TOLD: u32 = 8;
+/// How many changes of one alarm within [`WINDOW`] are told; 0: all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DampingLimit(pub u32);
+
+impl Default for DampingLimit {
+    fn default() -> Self {
+        Self(8)
+    }
+}
+
 /// Without a change for so long, it is steady, in milliseconds.
 pub const STEADY: u64 = 10 * 60_000;
 
@@ -54,12 +62,12 @@ impl AlarmDamping {
     }
 
     /// A device's event is about to be told. `false`: it changes too often, and this is the last that is told.
-    pub(super) fn may_tell(&mut self, severity: Severity, at: UnixMillis) -> bool {
+    pub(super) fn may_tell(&mut self, severity: Severity, at: UnixMillis, limit: DampingLimit) -> bool {
         if at.0.saturating_sub(self.began) > WINDOW {
             (self.began, self.count) = (at.0, 0);
         }
         self.count = self.count.saturating_add(1);
-        if self.count <= MAX_TOLD {
+        if limit.0 == 0 || self.count <= limit.0 {
             return true;
         }
         let worst = self.quiet.map_or(severity, |quiet| quiet.worst.max(severity));

@@ -14,7 +14,7 @@ use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::AlarmLogEntry;
-use super::damping::AlarmDamping;
+use super::damping::{AlarmDamping, DampingLimit};
 
 /// How an alarm stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ pub struct AlarmStep {
 
 impl AlarmProjection {
     /// What `entry` makes of an alarm. An entry that is in it already changes nothing.
-    pub fn step(before: Option<&Self>, entry: &AlarmLogEntry) -> AlarmStep {
+    pub fn step(before: Option<&Self>, entry: &AlarmLogEntry, limit: DampingLimit) -> AlarmStep {
         if before.is_some_and(|alarm| alarm.number >= entry.number) {
             return AlarmStep { alarm: before.cloned(), notice: None };
         }
@@ -136,7 +136,7 @@ impl AlarmProjection {
         };
         alarm.number = entry.number;
         let told_before = alarm.told;
-        let notice = alarm.tell(before, entry).map(|kind| (kind, told_before));
+        let notice = alarm.tell(before, entry, limit).map(|kind| (kind, told_before));
         AlarmStep { alarm: Some(alarm), notice }
     }
 
@@ -179,7 +179,12 @@ impl AlarmProjection {
     }
 
     /// Compares what the receivers have heard with how it stands, and takes note of what they will hear now.
-    fn tell(&mut self, before: Option<&Self>, entry: &AlarmLogEntry) -> Option<NoticeKind> {
+    fn tell(
+        &mut self,
+        before: Option<&Self>,
+        entry: &AlarmLogEntry,
+        limit: DampingLimit,
+    ) -> Option<NoticeKind> {
         let happened = is_event(entry);
         if happened {
             self.damping.happened(entry.at);
@@ -196,7 +201,7 @@ impl AlarmProjection {
         self.told_worst =
             if told.is_none() && wanted.is_some() { wanted } else { self.told_worst.max(wanted) };
         let kind = self.change_told(before, entry, told, wanted, damped)?;
-        if happened && !self.damping.may_tell(self.severity, entry.at) {
+        if happened && !self.damping.may_tell(self.severity, entry.at, limit) {
             // It goes on being told as open, as the last word until it is steady.
             self.told = wanted.or(told);
             return Some(NoticeKind::Flapping);

@@ -6,7 +6,7 @@ use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange, Alar
 use nearhand_proto::time::UnixMillis;
 use proptest::prelude::*;
 
-use super::damping::STEADY;
+use super::damping::{DampingLimit, STEADY};
 use super::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
@@ -56,7 +56,7 @@ fn run_held(history: Vec<(AlarmChange, Option<u64>)>) -> (Vec<&'static str>, Opt
     let mut alarm = None;
     let mut told = Vec::new();
     for (number, (what, held)) in (1..).zip(history) {
-        let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held));
+        let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held), DampingLimit::default());
         told.extend(step.notice.map(|(kind, _)| kind.name()));
         alarm = step.alarm;
     }
@@ -141,6 +141,7 @@ fn comes_and_goes(changes: u64, every: u64) -> (Vec<NoticeKind>, AlarmProjection
         let step = AlarmProjection::step(
             alarm.as_ref(),
             &AlarmLogEntry { at, ..entry(number, event(transition, Warning), None) },
+            DampingLimit::default(),
         );
         told.extend(step.notice.map(|(kind, _)| kind));
         alarm = step.alarm;
@@ -156,13 +157,22 @@ fn what_comes_and_goes_too_often_is_told_as_flapping_once_and_then_how_it_stands
     assert!(!alarm.is_open() && alarm.told == Some(Warning), "as far as receivers know, it goes on");
     let after = |number, what, at| AlarmLogEntry { at, ..entry(number, what, None) };
     // Too early, it is not steady.
-    let early = AlarmProjection::step(Some(&alarm), &after(2_001, AlarmChange::Steady, at));
+    let early =
+        AlarmProjection::step(Some(&alarm), &after(2_001, AlarmChange::Steady, at), DampingLimit::default());
     assert_eq!(early.notice, None);
     let until = alarm.damping.until().unwrap();
     assert_eq!(until.0 - at.0, STEADY);
-    let steady = AlarmProjection::step(Some(&alarm), &after(2_001, AlarmChange::Steady, until));
+    let steady = AlarmProjection::step(
+        Some(&alarm),
+        &after(2_001, AlarmChange::Steady, until),
+        DampingLimit::default(),
+    );
     assert_eq!(steady.notice, Some((NoticeKind::Resolved, Some(Warning))), "its end is told");
-    let again = AlarmProjection::step(steady.alarm.as_ref(), &after(2_002, event(Raised, Warning), until));
+    let again = AlarmProjection::step(
+        steady.alarm.as_ref(),
+        &after(2_002, event(Raised, Warning), until),
+        DampingLimit::default(),
+    );
     assert_eq!(
         again.notice.map(|(kind, _)| kind),
         Some(NoticeKind::Raised),
@@ -174,7 +184,7 @@ fn what_comes_and_goes_too_often_is_told_as_flapping_once_and_then_how_it_stands
 fn what_becomes_critical_is_told_however_often_it_came_and_went_before() {
     let (_, alarm, at) = comes_and_goes(101, 1_000);
     let worse = AlarmLogEntry { at, ..entry(102, event(Worsened, Critical), None) };
-    let step = AlarmProjection::step(Some(&alarm), &worse);
+    let step = AlarmProjection::step(Some(&alarm), &worse, DampingLimit::default());
     let alarm = step.alarm.unwrap();
     assert!(step.notice.is_some() && alarm.told == Some(Critical), "{:?}", step.notice);
 }
@@ -256,18 +266,18 @@ proptest! {
     ) {
         let log: Vec<AlarmLogEntry> =
             (1..).zip(history).map(|(number, (what, held))| entry(number, what, held)).collect();
-        let whole = log.iter().fold(None, |alarm, e| AlarmProjection::step(alarm.as_ref(), e).alarm);
+        let whole = log.iter().fold(None, |alarm, e| AlarmProjection::step(alarm.as_ref(), e, DampingLimit::default()).alarm);
         let mut again: Option<AlarmProjection> = None;
         for cut in cuts {
             // Some of it, then from the beginning, as after a crash; kept as the database keeps it.
             for e in log.iter().take(cut.index(log.len())) {
-                again = AlarmProjection::step(again.as_ref(), e).alarm;
+                again = AlarmProjection::step(again.as_ref(), e, DampingLimit::default()).alarm;
             }
             let kept = serde_json::to_string(&again).unwrap();
             again = serde_json::from_str(&kept).unwrap();
         }
         for e in &log {
-            again = AlarmProjection::step(again.as_ref(), e).alarm;
+            again = AlarmProjection::step(again.as_ref(), e, DampingLimit::default()).alarm;
         }
         prop_assert_eq!(again, whole);
     }
@@ -278,7 +288,7 @@ proptest! {
         let mut alarm: Option<AlarmProjection> = None;
         let mut heard: Option<Severity> = None;
         for (number, (what, held)) in (1..).zip(history) {
-            let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held));
+            let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held), DampingLimit::default());
             if let Some((kind, before)) = step.notice {
                 prop_assert_eq!(before, heard);
                 let now = step.alarm.as_ref().unwrap();

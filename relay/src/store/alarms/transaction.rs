@@ -11,6 +11,7 @@ use nearhand_proto::message::alarms::{
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::AlarmNotice;
 use nearhand_relay_core::alarm::absence::{AbsenceFinding, OFFLINE};
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use nearhand_relay_core::alarm::{
     self, AlarmLogEntry, AlarmProjection, GAP, LoggedHappening, NoticeKind, TOO_MANY,
 };
@@ -47,6 +48,7 @@ struct AlarmSlot {
 /// One transaction's alarms.
 pub(in crate::store) struct AlarmTransaction {
     own: (StreamId, u64),
+    damping: DampingLimit,
     newest: u64,
     streams: HashMap<StreamId, StreamRow>,
     alarms: HashMap<Fingerprint, AlarmSlot>,
@@ -62,6 +64,7 @@ impl AlarmTransaction {
         tx: &mut Transaction<'_, Any>,
         writes: &[&AlarmWrite],
         own: (StreamId, u64),
+        damping: DampingLimit,
     ) -> Result<Self, StoreError> {
         // The first statement writes, so that SQLite takes its write lock now: a transaction that has read can't take it
         // any more once another process (`receivers replay`) has written. On PostgreSQL it locks this row, which the
@@ -76,6 +79,7 @@ impl AlarmTransaction {
             .await?;
         let mut book = Self {
             own,
+            damping,
             newest: from_big(row.try_get("newest")?),
             streams: HashMap::new(),
             alarms: HashMap::new(),
@@ -415,7 +419,7 @@ impl AlarmTransaction {
         if let Some(id) = id {
             let slot = self.alarms.entry(id).or_default();
             let was_open = slot.alarm.as_ref().is_some_and(AlarmProjection::is_open);
-            let step = AlarmProjection::step(slot.alarm.as_ref(), &entry);
+            let step = AlarmProjection::step(slot.alarm.as_ref(), &entry, self.damping);
             let is_open = step.alarm.as_ref().is_some_and(AlarmProjection::is_open);
             let open = self.open.entry(device).or_default();
             match (was_open, is_open) {

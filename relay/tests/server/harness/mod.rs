@@ -85,6 +85,7 @@ pub fn limits() -> ControlLimits {
         session_days: 30,
         alarm_days: 30,
         patience: SilenceLimits::default(),
+        damping: nearhand_relay_core::alarm::damping::DampingLimit::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::damping::DampingLimit;
 use nearhand_relay_core::alarm::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 
 use super::InputDraw;
@@ -74,7 +75,7 @@ pub(super) fn run(input: &[u8]) {
             at: UnixMillis(number * 1000),
             what: LoggedHappening { what, held, suppressed: None },
         };
-        let step = AlarmProjection::step(alarm.as_ref(), &entry);
+        let step = AlarmProjection::step(alarm.as_ref(), &entry, DampingLimit::default());
         if let Some((kind, before)) = step.notice {
             assert_eq!(before.is_some(), believed, "{kind:?}: what was told before is not what was told");
             match kind {
@@ -91,7 +92,7 @@ pub(super) fn run(input: &[u8]) {
         believed = told;
         // Taken again, it changes nothing.
         if let Some(after) = &step.alarm {
-            let again = AlarmProjection::step(Some(after), &entry);
+            let again = AlarmProjection::step(Some(after), &entry, DampingLimit::default());
             assert!(again.notice.is_none() && again.alarm.as_ref() == Some(after), "one entry counted twice");
         }
         alarm = step.alarm;
@@ -99,7 +100,7 @@ pub(super) fn run(input: &[u8]) {
     }
     // Made again from its log alone, it is the same.
     let again = log.iter().fold(None, |alarm: Option<AlarmProjection>, entry| {
-        AlarmProjection::step(alarm.as_ref(), entry).alarm
+        AlarmProjection::step(alarm.as_ref(), entry, DampingLimit::default()).alarm
     });
     assert_eq!(again, alarm);
 }
