@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::help_request::StoredHelpRequest;
+use nearhand_agent_core::machine_mark::{MachineMark, MachineVerdict};
 use nearhand_agent_core::policy::{self, OwnerPolicy, PolicyError};
 
 /// Most technicians remembered; beyond it everybody is a first contact again.
@@ -77,6 +78,13 @@ pub(crate) enum AgentHomeError {
         /// Who can change what.
         why: String,
     },
+    /// The directory came here from another machine.
+    #[error(
+        "this is a copy of another machine: its key belongs to that one and is not used here. For a device of its own run \
+         `nearhand-agent enrol STRING` with a new string. If this is the same device, moved or installed anew, and no other \
+         machine uses its key: `nearhand-agent adopt`"
+    )]
+    Copied,
     /// Not enrolled yet.
     #[error(
         "this device is not enrolled: run `nearhand-agent enrol STRING` with the string from your administrator"
@@ -210,6 +218,51 @@ impl AgentHome {
     pub(crate) fn key(&self) -> Result<SecretKey, AgentHomeError> {
         let path = self.at("device.key");
         key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| AgentHomeError::Io { path, source })
+    }
+
+    /// Refuses where the key was made on another machine. Without a mark (a machine that never had one) it is made now.
+    pub(crate) fn refuse_copy(&self) -> Result<(), AgentHomeError> {
+        let here = crate::platform::machine_mark();
+        match self.load::<MachineMark>("machine")? {
+            Some(kept) if kept.compare(&here) == MachineVerdict::Another => Err(AgentHomeError::Copied),
+            Some(_) => Ok(()),
+            // Nothing to be a copy of.
+            None if !self.at("enrolment").exists() => Ok(()),
+            None => self.adopt(),
+        }
+    }
+
+    /// This machine is the device from now on.
+    pub(crate) fn adopt(&self) -> Result<(), AgentHomeError> {
+        self.save("machine", &crate::platform::machine_mark())
+    }
+
+    /// Takes leave of the machine that this directory was copied from: its key is removed, its record set aside. The owner's own
+    /// files stay.
+    pub(crate) fn leave_original(&self) -> Result<(), AgentHomeError> {
+        let aside = [
+            ("audit.jsonl", "audit.jsonl.of-another-machine"),
+            ("audit.head", "audit.head.of-another-machine"),
+        ];
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        for name in ["enrolment", "device.key", "device.key.next", "help", "technicians"] {
+            match std::fs::remove_file(self.at(name)) {
+                Err(source) if !gone(&source) => {
+                    return Err(AgentHomeError::Io { path: self.at(name), source });
+                }
+                _ => {}
+            }
+        }
+        for (from, to) in aside {
+            match std::fs::rename(self.at(from), self.at(to)) {
+                Err(source) if !gone(&source) => {
+                    return Err(AgentHomeError::Io { path: self.at(from), source });
+                }
+                _ => {}
+            }
+        }
+        // Last: whoever is interrupted before begins again.
+        self.adopt()
     }
 
     /// All keys that this device has had: what it signed counts under each.

@@ -7,6 +7,7 @@ pub mod code;
 pub mod consent;
 pub mod display_owner;
 pub mod gate;
+pub mod machine_mark;
 pub mod policy;
 pub mod rate;
 pub mod record;

@@ -27,6 +27,11 @@ pub(crate) struct AgentEnrolArgs {
 }
 
 pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result<ExitCode> {
+    // A copy's key is the original's, and must not become this machine's as well.
+    match home.refuse_copy() {
+        Err(AgentHomeError::Copied) => home.leave_original()?,
+        other => other?,
+    }
     match home.enrolment() {
         Ok(old) if !args.again => bail!(
             "this device belongs to {} already; --again enrols it anew",
@@ -55,6 +60,7 @@ pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result
         credential: Some(credential),
     };
     let service = ServiceUnits::find(&home).await;
+    home.adopt()?;
     home.save_enrolment(&enrolment)?;
     println!("Enrolled as {:?} with {}.", verified.invite.name, verified.invite.organisation_name);
     println!("Device id: {}", key.public().device_id());

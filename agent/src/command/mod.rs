@@ -1,6 +1,7 @@
 //! The agent's commands: one file each; arguments, exit codes and logging here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
 
+mod adopt;
 mod alarms;
 mod ask;
 mod attend;
@@ -68,6 +69,8 @@ enum AgentCommand {
     Audit(audit::RecordCommand),
     /// Check the owner's policy file and say what it allows
     Policy,
+    /// Say that this machine is the device, after its disk moved here or it was installed anew
+    Adopt,
     /// Replace this device's key by a new one
     Rotate,
     /// Show what alarms there are, and what waits for the relay
@@ -159,6 +162,7 @@ async fn dispatch(cli: AgentCli) -> anyhow::Result<ExitCode> {
         AgentCommand::Stop => simple::stop(&AgentHome::open(dir)?).await,
         AgentCommand::Audit(command) => audit::run(&AgentHome::open(dir)?, &command),
         AgentCommand::Policy => simple::policy(&AgentHome::open(dir)?),
+        AgentCommand::Adopt => adopt::run(&AgentHome::open(dir)?),
         AgentCommand::Rotate => simple::rotate(&AgentHome::open(dir)?).await,
         AgentCommand::Alarms(output) => alarms::run(&AgentHome::open(dir)?, &output).await,
         AgentCommand::Rules(command) => rules::run(&AgentHome::open(dir)?, command).await,

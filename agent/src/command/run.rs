@@ -1,16 +1,20 @@
 //! `nearhand-agent run`: the agent as a service.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use nearhand_transport::platform::ReadinessNotifier;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::home::AgentHome;
+use crate::home::{AgentHome, AgentHomeError};
 use crate::local::server::SocketAccess;
 use crate::platform;
 use crate::service::AgentService;
+
+/// How often a copy looks whether its owner has decided.
+const COPY_LOOKS: Duration = Duration::from_secs(2);
 
 /// Runs in the foreground; a service manager or a terminal stops it.
 #[derive(Debug, Args)]
@@ -23,6 +27,9 @@ pub(crate) struct AgentRunArgs {
 
 pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<ExitCode> {
     let enrolment = home.enrolment()?;
+    if let Err(error) = home.refuse_copy() {
+        return wait_as_copy(&home, error).await;
+    }
     let let_in: Vec<u32> = args
         .attended_by
         .iter()
@@ -46,6 +53,31 @@ pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<E
     tracing::info!("stopping");
     service.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A copy does nothing under the original's name. It waits until its owner has decided, and says so meanwhile; then it ends, to
+/// be started again.
+async fn wait_as_copy(home: &AgentHome, error: AgentHomeError) -> anyhow::Result<ExitCode> {
+    let notifier = ReadinessNotifier::of_environment();
+    // Started by hand, the words are for whoever did.
+    let Some(every) = notifier.watchdog() else { return Err(error.into()) };
+    tracing::error!(%error, "nothing is done under the other machine's name");
+    notifier.ready();
+    notifier.status(&error.to_string());
+    loop {
+        tokio::select! {
+            stopped = stop_signal() => {
+                stopped?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            () = tokio::time::sleep(every.min(COPY_LOOKS)) => {}
+        }
+        if !matches!(home.refuse_copy(), Err(AgentHomeError::Copied)) {
+            tracing::info!("its owner has decided; starting anew");
+            return Ok(ExitCode::SUCCESS);
+        }
+        notifier.alive();
+    }
 }
 
 /// SIGHUP: files that are otherwise read when they change are read now.

@@ -17,6 +17,7 @@ pub(crate) struct OutputArgs {
 }
 
 pub(crate) async fn status(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
+    home.refuse_copy()?;
     let reply = local::call(home).await?.ask(LocalVerb::Status).await?;
     let LocalReply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {

@@ -3,6 +3,7 @@
 //! Where no system can be booted all of them count as skipped; `cargo run -p nearhand-system-tests` says why, and makes what is
 //! missing.
 
+mod copies;
 mod desktops;
 mod organisation;
 mod services;
@@ -45,6 +46,7 @@ const TESTS: &[(&str, SystemTest)] = &[
         desktops::a_users_display_is_reached_under_the_units_rights,
     ),
     ("without_a_way_to_the_user_the_reason_is_told", desktops::without_a_way_to_the_user_the_reason_is_told),
+    ("a_copied_disk_does_not_use_the_originals_key", copies::a_copied_disk_does_not_use_the_originals_key),
 ];
 
 fn main() -> ExitCode {
