@@ -94,7 +94,7 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                     text::one_line(&why, 400)
                 );
             }
-            Ok(ExitCode::from(super::AUDIT_BROKEN))
+            Ok(ExitCode::from(super::exit::AUDIT_BROKEN))
         }
         RecordVerdict::Broken(broken) => {
             if args.json {
@@ -103,7 +103,7 @@ fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             } else {
                 println!("The record is broken: {broken}.");
             }
-            Ok(ExitCode::from(super::AUDIT_BROKEN))
+            Ok(ExitCode::from(super::exit::AUDIT_BROKEN))
         }
     }
 }

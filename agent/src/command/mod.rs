@@ -1,4 +1,4 @@
-//! The agent's commands: one file each; arguments, exit codes and logging here.
+//! The agent's commands: one file each; arguments and logging here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
 
 mod adopt;
@@ -10,6 +10,7 @@ mod console;
 mod desktop;
 mod doctor;
 mod enrol;
+mod exit;
 mod logging;
 mod pages;
 mod rules;
@@ -22,12 +23,13 @@ mod window;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nearhand_proto::text;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 use crate::home::AgentHome;
+use exit::{EXIT_CODES, NOT_ENROLLED, NOT_RUNNING, complain};
 
 /// Nearhand's agent: lets technicians help on this machine, as far as you allow.
 #[derive(Debug, Parser)]
@@ -42,9 +44,6 @@ pub struct AgentCli {
     #[command(subcommand)]
     command: AgentCommand,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; \
-3 not enrolled; 4 no agent is running here; 10 doctor: something needs attention, rules check: there are mistakes; 19 the audit log is broken.";
 
 #[derive(Debug, Subcommand)]
 enum AgentCommand {
@@ -92,22 +91,6 @@ enum AgentCommand {
     /// Print the manual page, or write all of them into a directory
     #[command(hide = true)]
     Man(pages::AgentManArgs),
-}
-
-/// Exit code of a command that could not do its work.
-pub(crate) const FAILED: u8 = 1;
-/// Exit code: not enrolled.
-const NOT_ENROLLED: u8 = 3;
-/// Exit code: no agent is running.
-const NOT_RUNNING: u8 = 4;
-/// Exit code: the rules file has mistakes.
-const MISTAKES: u8 = 10;
-/// Exit code: the audit log is broken.
-const AUDIT_BROKEN: u8 = 19;
-
-/// Says on the standard error what went wrong.
-pub(crate) fn complain(what: &str) {
-    eprintln!("nearhand-agent: {what}");
 }
 
 /// Runs the command that was given.
@@ -169,7 +152,7 @@ async fn dispatch(cli: AgentCli) -> anyhow::Result<ExitCode> {
         AgentCommand::Runbooks(command) => runbooks::run(&AgentHome::open(dir)?, &command),
         AgentCommand::Doctor(args) => Ok(doctor::doctor(args, dir).await),
         AgentCommand::Desktop(_) => desktop::check().await,
-        AgentCommand::Completions(args) => pages::completions(&args),
-        AgentCommand::Man(args) => pages::man(&args),
+        AgentCommand::Completions(args) => pages::completions(&args, AgentCli::command()),
+        AgentCommand::Man(args) => pages::man(&args, AgentCli::command()),
     }
 }

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::AgentCli;
 
 /// For which shell.
 #[derive(Debug, Args)]
@@ -26,21 +24,21 @@ pub(crate) struct AgentManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(args: &AgentCompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn completions(args: &AgentCompletionsArgs, mut whole: Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut AgentCli::command(), "nearhand-agent", &mut script);
+    clap_complete::generate(args.shell, &mut whole, "nearhand-agent", &mut script);
     std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn man(args: &AgentManArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn man(args: &AgentManArgs, whole: Command) -> anyhow::Result<ExitCode> {
     match &args.dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
-            clap_mangen::generate_to(AgentCli::command(), dir)
+            clap_mangen::generate_to(whole, dir)
                 .with_context(|| format!("can't write into {}", dir.display()))?;
         }
-        None => clap_mangen::Man::new(AgentCli::command()).render(&mut std::io::stdout())?,
+        None => clap_mangen::Man::new(whole).render(&mut std::io::stdout())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use nearhand_rules::units;
 use nearhand_rules::{AlarmRule, Engine, EngineTime, RuleSet, SensorReading, sensor};
 use serde::{Deserialize, Serialize};
 
-use super::{MISTAKES, complain};
+use super::exit::{MISTAKES, complain};
 use crate::alarm::rules_file::{self, RulesError};
 use crate::alarm::{AlarmClocks, AlarmNotes, AlarmOrder, AlarmSampler, ProbePlan, run_probes};
 use crate::home::AgentHome;
@@ -120,7 +120,7 @@ fn check(path: &std::path::Path) -> ExitCode {
         }
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(super::FAILED)
+            ExitCode::from(super::exit::FAILED)
         }
     }
 }

@@ -92,7 +92,7 @@ async fn until_closed(mut child: Child) -> anyhow::Result<Option<std::process::E
 
 fn ended(status: std::process::ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    ExitCode::from(code.unwrap_or(super::FAILED))
+    ExitCode::from(code.unwrap_or(super::exit::FAILED))
 }
 
 /// The agent, for as long as its window is open.

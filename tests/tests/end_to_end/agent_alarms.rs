@@ -127,7 +127,11 @@ fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<
     let all = events(&intake);
     let event = all.iter().find(|event| event.rule == "app").context("it was there")?;
     assert_eq!((event.instance.as_str(), event.runbook.as_deref()), ("app", Some("restart-service")));
-    assert!(event.clock_ahead_ms.is_some_and(|ms| ms.abs() < 60_000), "the relay's time is known");
+    assert!(
+        event.clock_ahead_ms.is_some_and(|ms| ms.abs() < 60_000),
+        "the relay's time is known: {:?}",
+        event.clock_ahead_ms
+    );
     until(LIMIT, "nothing waits", || Ok(bench.report()["waiting"] == 0))?;
     let report = bench.report();
     let open = report["alarms"].as_array().context("a list")?;

@@ -20,7 +20,7 @@ use nearhand_proto::text;
 use nearhand_report::model::{Area, FindingCounts, Report};
 use nearhand_report::shareable::{PseudonymSettings, ShareableReport};
 
-use super::{FAILED, complain};
+use super::exit::{FAILED, complain};
 use crate::home::AgentHome;
 use nearhand_diagnostics::{DiagnosticCheck, RunEvent, RunOptions, checks, identifiers, run};
 
