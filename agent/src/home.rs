@@ -225,6 +225,8 @@ impl AgentHome {
         let here = crate::platform::machine_mark();
         match self.load::<MachineMark>("machine")? {
             Some(kept) if kept.compare(&here) == MachineVerdict::Another => Err(AgentHomeError::Copied),
+            // What could not be read before (not root then, no number yet) counts from now on.
+            Some(kept) if kept.lacks_of(&here) => self.save("machine", &kept.or(here)),
             Some(_) => Ok(()),
             // Nothing to be a copy of.
             None if !self.at("enrolment").exists() => Ok(()),
@@ -237,9 +239,9 @@ impl AgentHome {
         self.save("machine", &crate::platform::machine_mark())
     }
 
-    /// Takes leave of the machine that this directory was copied from: its key is removed, its record set aside. The owner's own
-    /// files stay.
-    pub(crate) fn leave_original(&self) -> Result<(), AgentHomeError> {
+    /// Takes leave of the machine that this directory was copied from: `key` takes the place of its key, its record is set aside.
+    /// The owner's own files stay.
+    pub(crate) fn leave_original(&self, key: &SecretKey) -> Result<(), AgentHomeError> {
         let aside = [
             ("audit.jsonl", "audit.jsonl.of-another-machine"),
             ("audit.head", "audit.head.of-another-machine"),
@@ -261,7 +263,9 @@ impl AgentHome {
                 _ => {}
             }
         }
-        // Last: whoever is interrupted before begins again.
+        let path = self.at("device.key");
+        key_file::save_key(key, &path).map_err(|source| AgentHomeError::Io { path, source })?;
+        // Last: one that is interrupted before is still a copy, and begins again.
         self.adopt()
     }
 

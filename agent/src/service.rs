@@ -72,7 +72,7 @@ impl AgentService {
         if let Some(alarms) = &self.alarms {
             alarms.stop(&self.hub).await;
         }
-        if restart::is_under_way().await {
+        if self.hub.keeps_sessions() && restart::is_under_way().await {
             tracing::info!("sessions stay for the agent that is started next");
             self.hub.suspend();
         } else {

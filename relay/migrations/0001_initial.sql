@@ -210,6 +210,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_of_alarm ON outbox (receiver, fingerprint, number);
 CREATE INDEX outbox_waiting ON outbox (receiver, due_at) WHERE state = 'waiting';
 CREATE INDEX outbox_settled ON outbox (state, settled_at);
+CREATE INDEX outbox_by_number ON outbox (number);
 
 -- Receivers that must not be sent to any more.
 CREATE TABLE disabled_receivers (

@@ -26,11 +26,13 @@ use crate::platform;
 struct MetricsState {
     control: Arc<ControlPlane>,
     started: Instant,
+    /// In seconds since 1970, read once: what is computed again differs by a second now and then.
+    began: u64,
 }
 
 /// The two routes; everything else is 404.
 pub fn router(control: Arc<ControlPlane>, allowed: AllowedHosts) -> Router {
-    let shared = MetricsState { control, started: Instant::now() };
+    let shared = MetricsState { control, started: Instant::now(), began: unix_seconds() };
     let routes = Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz));
     routes.with_state(shared).layer(middleware::from_fn_with_state(allowed, hosts::only_meant))
 }
@@ -53,12 +55,13 @@ async fn healthz(State(shared): State<MetricsState>) -> Response {
 }
 
 async fn metrics(State(shared): State<MetricsState>) -> Response {
-    let mut text = render(&shared.control, shared.started);
+    let mut text = render(&shared);
     alarms::render(&mut text, &shared.control).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.into_string()).into_response()
 }
 
-fn render(control: &ControlPlane, started: Instant) -> MetricsText {
+fn render(shared: &MetricsState) -> MetricsText {
+    let control = &shared.control;
     let mut out = MetricsText::default();
     out.family("nearhand_build_info", "The running version.", "gauge");
     out.sample("nearhand_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -72,7 +75,7 @@ fn render(control: &ControlPlane, started: Instant) -> MetricsText {
     }
     gauges(&mut out, control);
     forwarding(&mut out, control);
-    process(&mut out, started);
+    process(&mut out, shared);
     out
 }
 
@@ -119,18 +122,15 @@ fn forwarding(out: &mut MetricsText, control: &ControlPlane) {
     out.single("nearhand_bind_hints_total", "Hints sent to unbound addresses.", "counter", totals.hints);
 }
 
-fn process(out: &mut MetricsText, started: Instant) {
-    let up = started.elapsed().as_secs();
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+fn process(out: &mut MetricsText, shared: &MetricsState) {
+    let up = shared.started.elapsed().as_secs();
     out.single("nearhand_uptime_seconds", "Seconds since the start.", "gauge", up);
-    if let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) {
-        let began = now.as_secs().saturating_sub(up);
-        out.single(
-            "process_start_time_seconds",
-            "When it was started, in seconds since 1970.",
-            "gauge",
-            began,
-        );
-    }
+    let began = shared.began;
+    out.single("process_start_time_seconds", "When it was started, in seconds since 1970.", "gauge", began);
     if let Some(bytes) = platform::resident_bytes() {
         out.single("process_resident_memory_bytes", "Resident memory.", "gauge", bytes);
     }

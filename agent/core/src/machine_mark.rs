@@ -31,6 +31,17 @@ pub enum MachineVerdict {
 }
 
 impl MachineMark {
+    /// Whether `here` knows something that this doesn't.
+    pub fn lacks_of(&self, here: &Self) -> bool {
+        (self.system.is_none() && here.system.is_some()) || (self.board.is_none() && here.board.is_some())
+    }
+
+    /// With what only `here` knows.
+    #[must_use]
+    pub fn or(self, here: Self) -> Self {
+        Self { system: self.system.or(here.system), board: self.board.or(here.board) }
+    }
+
     /// Compares what is kept with what is here. What isn't known on both sides says nothing: an agent without root can't
     /// read the board's number, and a container has none.
     pub fn compare(&self, here: &Self) -> MachineVerdict {
@@ -83,6 +94,9 @@ mod tests {
         ] {
             assert_eq!(kept.compare(&here), verdict, "{here:?}");
         }
+        // What was unknown at first is filled in.
+        assert!(mark(Some(1), None).lacks_of(&kept) && !kept.lacks_of(&mark(Some(1), None)));
+        assert_eq!(mark(Some(1), None).or(mark(Some(9), Some(2))), kept);
         // Containers without either.
         assert_eq!(mark(None, None).compare(&kept), MachineVerdict::Same);
     }

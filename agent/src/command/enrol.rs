@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use nearhand_proto::credential::{Credential, Role};
+use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::EnrolmentString;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{RelayHello, RelayRequest};
 use nearhand_proto::text;
 use nearhand_transport::control::RelayConnection;
+use rand_core::OsRng;
 
 use crate::home::{AgentHome, AgentHomeError, Enrolment};
 use crate::hub::Hub;
@@ -27,12 +29,13 @@ pub(crate) struct AgentEnrolArgs {
 }
 
 pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result<ExitCode> {
-    // A copy's key is the original's, and must not become this machine's as well.
-    match home.refuse_copy() {
-        Err(AgentHomeError::Copied) => home.leave_original()?,
-        other => other?,
-    }
+    let is_copy = match home.refuse_copy() {
+        Err(AgentHomeError::Copied) => true,
+        other => other.map(|()| false)?,
+    };
     match home.enrolment() {
+        // It is the original's.
+        Ok(_) if is_copy => {}
         Ok(old) if !args.again => bail!(
             "this device belongs to {} already; --again enrols it anew",
             text::one_line(&old.organisation_name, 64)
@@ -41,7 +44,9 @@ pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result
         Err(error) => return Err(error.into()),
     }
     let string: EnrolmentString = read_string(&args.string)?.parse()?;
-    let key = home.key()?;
+    // A copy's key is the original's, and must not become this machine's as well. It stays until the relay has taken the new
+    // one: a mistyped string costs nothing.
+    let key = if is_copy { SecretKey::generate(&mut OsRng) } else { home.key()? };
     let now = Hub::now();
     let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
     let verified =
@@ -60,7 +65,11 @@ pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result
         credential: Some(credential),
     };
     let service = ServiceUnits::find(&home).await;
-    home.adopt()?;
+    if is_copy {
+        home.leave_original(&key)?;
+    } else {
+        home.adopt()?;
+    }
     home.save_enrolment(&enrolment)?;
     println!("Enrolled as {:?} with {}.", verified.invite.name, verified.invite.organisation_name);
     println!("Device id: {}", key.public().device_id());

@@ -88,12 +88,17 @@ impl Hub {
         Ok(ReturningSession { session, technician, keys, inbox })
     }
 
-    /// The agent is started again: sessions stay as they are for the next process, and their tasks close the connections.
+    /// Whether sessions outlive this process if it is started again.
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        self.kept.is_possible()
+    }
+
+    /// The agent is started again: sessions stay for the next process, and their tasks close the connections without an end.
+    /// What the person stops or takes back until the process is gone still leaves the file.
     pub(crate) fn suspend(&self) {
         {
             let state = self.state();
             self.keep_sessions(&state, Self::timestamp().instant);
-            self.kept.freeze();
             for handle in state.handles.values() {
                 // A full inbox: the connection ends with the process.
                 let _ = handle.inbox.try_send(ToSession::Suspend);

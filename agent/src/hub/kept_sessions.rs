@@ -68,8 +68,6 @@ pub(super) struct SessionsFile {
 struct FileState {
     /// There is a file.
     is_written: bool,
-    /// What is there is for the next process: the end of this one changes nothing about it.
-    is_frozen: bool,
 }
 
 impl SessionsFile {
@@ -97,7 +95,7 @@ impl SessionsFile {
     pub(super) fn save(&self, sessions: Vec<StoredSession>) {
         let Some(path) = &self.path else { return };
         let mut state = locked(&self.state);
-        if state.is_frozen || (sessions.is_empty() && !state.is_written) {
+        if sessions.is_empty() && !state.is_written {
             return;
         }
         let outcome = if sessions.is_empty() { self.remove() } else { write(path, sessions) };
@@ -109,10 +107,6 @@ impl SessionsFile {
                 tracing::warn!(%error, "sessions are not kept over a restart of the agent");
             }
         }
-    }
-
-    pub(super) fn freeze(&self) {
-        locked(&self.state).is_frozen = true;
     }
 
     fn remove(&self) -> io::Result<()> {

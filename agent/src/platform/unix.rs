@@ -11,12 +11,16 @@ pub(crate) use nearhand_desktop::platform::{is_root, own_user};
 pub(crate) fn changeable_by_others(path: &Path) -> io::Result<Option<String>> {
     let real = fs::canonicalize(path)?;
     let trusted = |uid: u32| uid == 0 || uid == own_user();
-    let group_and_others = 0o022;
+    // A user's private group, which has the user's number, holds nobody else (Fedora makes directories writable to it).
+    let writable = |meta: &fs::Metadata| {
+        let group = if meta.gid() == meta.uid() && trusted(meta.gid()) { 0 } else { 0o020 };
+        meta.mode() & (0o002 | group) != 0
+    };
     let meta = fs::metadata(&real)?;
     if !trusted(meta.uid()) {
         return Ok(Some(format!("{} belongs to the user with the number {}", real.display(), meta.uid())));
     }
-    if meta.mode() & group_and_others != 0 {
+    if writable(&meta) {
         return Ok(Some(format!("others can write to {} (run: chmod go-w on it)", real.display())));
     }
     for above in real.ancestors().skip(1) {
@@ -30,7 +34,7 @@ pub(crate) fn changeable_by_others(path: &Path) -> io::Result<Option<String>> {
         }
         // In a sticky directory (/tmp) nobody can move or remove what belongs to others.
         let sticky = meta.mode() & 0o1000 != 0;
-        if meta.mode() & group_and_others != 0 && !sticky {
+        if writable(&meta) && !sticky {
             return Ok(Some(format!("others can write to {} (run: chmod go-w on it)", above.display())));
         }
     }

@@ -30,7 +30,7 @@ fn is_meant(headers: &HeaderMap, allowed: &[String]) -> bool {
             name.parse::<IpAddr>().is_ok()
                 || host.parse::<Ipv6Addr>().is_ok()
                 || name.eq_ignore_ascii_case("localhost")
-                || allowed.iter().any(|known| name.eq_ignore_ascii_case(known))
+                || allowed.iter().any(|known| name.eq_ignore_ascii_case(known.trim_end_matches('.')))
         }
     }
 }

@@ -227,7 +227,6 @@ async fn opine(
     Ok(WriteOutcome::Done)
 }
 
-/// Forgets what was closed and what was said before.
 /// Forgets a part of what was closed and said before. Returns the most rows that went of a table.
 pub(super) async fn prune(tx: Tx<'_, '_>, before: UnixMillis) -> Result<u64, StoreError> {
     let mut most = 0;

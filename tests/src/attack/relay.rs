@@ -36,8 +36,9 @@ pub(super) fn between_the_ends(_trial: &AttackTrial) -> Result<()> {
         ensure!(!console.program.said("is connected"), "{how:?}");
         Ok(())
     };
-    // The agent refuses a technician's credential from another key, the client a device that can't prove the code.
-    connect(RelayBehaviour::SwappingKeys, 11)?;
+    // The agent refuses a technician's credential from another key, and the client says what that means; the client refuses a
+    // device that can't prove the code.
+    connect(RelayBehaviour::SwappingKeys, 14)?;
     connect(RelayBehaviour::PlayingTheDevice, 9)?;
     connect(RelayBehaviour::SkippingTheProof, 9)?;
     ensure!((agent.audited("session.start")?, agent.audited("code.used")?) == (0, 0));

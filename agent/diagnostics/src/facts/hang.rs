@@ -78,6 +78,8 @@ struct Question {
     known_at: Instant,
     /// Somebody stopped waiting, and no answer has come since.
     given_up: bool,
+    /// The one who waited has left before its patience was over: that alone says nothing about the thing.
+    left: bool,
     /// A worker or a child program stands with the question.
     busy: bool,
 }
@@ -124,7 +126,7 @@ impl Drop for AskedThing {
         let mut open = lock(&self.shared);
         if let Some(question) = open.by_thing.get_mut(&self.thing) {
             question.busy = false;
-            if !question.given_up {
+            if !question.given_up || question.left {
                 open.by_thing.remove(&self.thing);
             }
         }
@@ -145,6 +147,9 @@ impl Drop for WaitingForAnswer<'_> {
     fn drop(&mut self) {
         if let Some((shared, thing)) = self.0.take() {
             give_up(shared, thing);
+            if let Some(question) = lock(shared).by_thing.get_mut(thing) {
+                question.left = true;
+            }
         }
     }
 }
@@ -361,7 +366,7 @@ impl HangGuard {
             Some(question) => question.busy = true,
             None if given_up >= MAX_GIVEN_UP => return MayAsk::No(Unanswered::TooMany(given_up)),
             None => {
-                let question = Question { since: now, known_at: now, given_up: false, busy: true };
+                let question = Question { since: now, known_at: now, given_up: false, left: false, busy: true };
                 open.by_thing.insert(thing.to_owned(), question);
             }
         }

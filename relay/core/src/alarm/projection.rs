@@ -201,10 +201,12 @@ impl AlarmProjection {
         self.told_worst =
             if told.is_none() && wanted.is_some() { wanted } else { self.told_worst.max(wanted) };
         let kind = self.change_told(before, entry, told, wanted, damped)?;
+        let was_quiet = self.damping.until().is_some();
         if happened && !self.damping.may_tell(self.severity, entry.at, limit) {
             // It goes on being told as open, as the last word until it is steady.
             self.told = wanted.or(told);
-            return Some(NoticeKind::Flapping);
+            // What is worse than all before is told as that: it is urgent, and ends what stood under the lower severity.
+            return Some(if was_quiet && kind == NoticeKind::Worsened { kind } else { NoticeKind::Flapping });
         }
         if damped && self.is_open() {
             // What people did is told with the alarm as it stands.

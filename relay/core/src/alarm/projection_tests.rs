@@ -186,7 +186,8 @@ fn what_becomes_critical_is_told_however_often_it_came_and_went_before() {
     let worse = AlarmLogEntry { at, ..entry(102, event(Worsened, Critical), None) };
     let step = AlarmProjection::step(Some(&alarm), &worse, DampingLimit::default());
     let alarm = step.alarm.unwrap();
-    assert!(step.notice.is_some() && alarm.told == Some(Critical), "{:?}", step.notice);
+    assert!(matches!(step.notice, Some((NoticeKind::Worsened, _))), "{:?}", step.notice);
+    assert_eq!(alarm.told, Some(Critical));
 }
 
 #[test]

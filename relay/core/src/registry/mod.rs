@@ -152,11 +152,12 @@ impl<H: Clone> Registry<H> {
         Ok(NewConnection { number, replaced: replaced.map(|old| old.handle), evicted })
     }
 
-    /// Lets the guest go who has been here longest of those who want nothing: no code, no help.
+    /// Lets the guest go who has been here longest of those who want nothing: no code, no help, no session.
     fn evict_guest(&mut self) -> Option<H> {
         let idle =
             self.guests.iter().filter(|(_, has_asked)| !**has_asked).map(|(key, _)| PeerId::Guest(*key));
-        let idle = idle.filter(|guest| !self.routing.holds(guest));
+        // One whose code was used holds no digits any more, and is being helped.
+        let idle = idle.filter(|guest| !self.routing.holds(guest) && self.sessions.of(guest).is_empty());
         let since = |guest: &PeerId| self.lines.get(guest)?.first().map(|line| line.number);
         let oldest = idle.min_by_key(since)?;
         let line = self.lines.remove(&oldest)?.pop()?;
