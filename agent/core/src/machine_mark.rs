@@ -13,7 +13,7 @@ const NOBODYS: [&str; 4] = [
 ];
 
 /// What tells a machine from others, as hashes; `None`: not known here.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct MachineMark {
     /// The system's own number, new with each installation.
     pub system: Option<[u8; 32]>,

@@ -72,5 +72,9 @@ pub(crate) async fn run(home: &AgentHome, args: AskArgs) -> anyhow::Result<ExitC
     } else {
         help_in_words(&help);
     }
-    Ok(if matches!(help, HelpStatus::Refused(_)) { ExitCode::from(super::exit::FAILED) } else { ExitCode::SUCCESS })
+    Ok(if matches!(help, HelpStatus::Refused(_)) {
+        ExitCode::from(super::exit::FAILED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

@@ -19,8 +19,8 @@ use std::path::Path;
 pub use self::arguments::Arguments;
 use self::arguments::{ConfigLocation, ReceiversCommand, RelayAuditCommand, RelayCommand, TokenCommand};
 use crate::config::{ConfigError, RelayConfig};
-use crate::notify::config::ReceiverError;
 use crate::data::{self, DataDir};
+use crate::notify::config::ReceiverError;
 use crate::store::StoreError;
 
 /// Does what the arguments say.
@@ -97,7 +97,9 @@ const NEEDS_SOMEBODY: u8 = 78;
 /// The exit code that an error of [`main`] leads to.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     let needs_somebody = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref().is_some_and(StoreError::needs_somebody) || cause.is::<ConfigError>() || cause.is::<ReceiverError>()
+        cause.downcast_ref().is_some_and(StoreError::needs_somebody)
+            || cause.is::<ConfigError>()
+            || cause.is::<ReceiverError>()
     };
     if error.chain().any(needs_somebody) { NEEDS_SOMEBODY } else { 1 }
 }

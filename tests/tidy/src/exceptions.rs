@@ -13,13 +13,11 @@ pub struct CircleException {
 }
 
 /// Modules that use each other.
-pub const CIRCLES: &[CircleException] = &[
-    CircleException {
-        file: "agent/window/src/main.rs",
-        with: "agent/window/src/**",
-        because: "the markup is compiled into the root of the crate, and its types are there",
-    },
-];
+pub const CIRCLES: &[CircleException] = &[CircleException {
+    file: "agent/window/src/main.rs",
+    with: "agent/window/src/**",
+    because: "the markup is compiled into the root of the crate, and its types are there",
+}];
 
 /// Names of types that are declared more than once: how often at most, and why that confuses nobody.
 pub const REPEATED_NAMES: &[(&str, usize, &str)] = &[

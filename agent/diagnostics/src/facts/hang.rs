@@ -366,7 +366,8 @@ impl HangGuard {
             Some(question) => question.busy = true,
             None if given_up >= MAX_GIVEN_UP => return MayAsk::No(Unanswered::TooMany(given_up)),
             None => {
-                let question = Question { since: now, known_at: now, given_up: false, left: false, busy: true };
+                let question =
+                    Question { since: now, known_at: now, given_up: false, left: false, busy: true };
                 open.by_thing.insert(thing.to_owned(), question);
             }
         }
