@@ -8,6 +8,7 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -119,7 +120,15 @@ pub struct ProgramPlace {
 }
 
 impl ProgramPlace {
-    /// Behind these words.
+    /// Where an agent of root finds no display: other tests' programs have some, and it would find those of all programs that
+    /// it can see. Where that can't be had, an agent sees its own user's programs at most.
+    pub fn without_displays() -> Self {
+        let alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        let works = Command::new("unshare").args(&alone[1..]).arg("true").status();
+        if works.is_ok_and(|status| status.success()) { Self::behind(&alone) } else { Self::default() }
+    }
+
+    /// Behind these words of a command line.
     pub fn behind(words: &[&str]) -> Self {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
     }

@@ -4,7 +4,7 @@
 //! until something is due or somebody asks.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceReport};
@@ -124,16 +124,25 @@ impl AlarmWorker {
         loop {
             let now = self.clocks.now();
             let due = self.sampler.schedule.next().unwrap_or(u64::MAX).saturating_sub(now.monotonic);
-            match orders.recv_timeout(Duration::from_millis(due).min(LONGEST_SLEEP)) {
-                Ok(AlarmOrder::Stop(done)) => {
-                    self.save();
-                    // Nobody waits any more: that is no error.
-                    let _ = done.send(());
-                    return;
+            let mut next = orders.recv_timeout(Duration::from_millis(due).min(LONGEST_SLEEP));
+            // All that waits, before anything is looked at: looking may take a second, and what was learned meanwhile (the
+            // relay's time) belongs into what is raised.
+            loop {
+                match next {
+                    Ok(AlarmOrder::Stop(done)) => {
+                        self.save();
+                        // Nobody waits any more: that is no error.
+                        let _ = done.send(());
+                        return;
+                    }
+                    Ok(order) => self.handle(order),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return self.save(),
                 }
-                Ok(order) => self.handle(order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.save(),
+                next = orders.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
             }
             self.look();
         }

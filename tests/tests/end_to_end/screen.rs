@@ -49,9 +49,7 @@ fn a_screenshot_is_the_screen_to_the_last_pixel() -> Result<()> {
 #[test]
 fn a_device_without_a_display_says_so() -> Result<()> {
     let site = TestDeployment::new()?;
-    // Other tests' programs have displays, and the agent finds those of all programs that it can see.
-    let alone = ProgramPlace::behind(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    let agent = site.device_at("server", alone)?;
+    let agent = site.device_at("server", ProgramPlace::without_displays())?;
     agent.allow("\"view\"", true)?;
     let done = site.admin().run(&["screenshot", "server", "--out", "/dev/null"])?;
     assert_ne!(done.code, 0, "{}", done.text);
