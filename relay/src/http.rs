@@ -37,7 +37,7 @@ pub fn router(control: Arc<ControlPlane>, allowed: AllowedHosts) -> Router {
     routes.with_state(shared).layer(middleware::from_fn_with_state(allowed, hosts::only_meant))
 }
 
-/// The interface for programs, on its own port. A page in a browser has no token for it, whatever name it asks by.
+/// The interface for programs, on its own port. A page in a browser has no token for it, by any name.
 pub fn api_router(control: Arc<ControlPlane>) -> Router {
     api::router(control)
 }

@@ -86,7 +86,7 @@ impl Drop for HangingFileSystem {
     fn drop(&mut self) {
         self.switch.over.store(true, Ordering::Release);
         self.hang(false);
-        // Whoever still waits for an answer gets an error, when the thread closes the device.
+        // The one who still waits for an answer gets an error, when the thread closes the device.
         let _ = unmount(&self.at, UnmountFlags::DETACH);
     }
 }

@@ -269,7 +269,7 @@ impl ControlWire {
         })?
     }
 
-    /// Takes note of whatever the relay says from now on, as a program that is alive does.
+    /// Takes note of all that the relay says from now on, as a program that is alive does.
     pub fn answer_pushes(&self) {
         let connection = self.connection.clone();
         self.wire.spawn(async move {

@@ -21,7 +21,7 @@ pub struct MachineMark {
     pub board: Option<[u8; 32]>,
 }
 
-/// What a mark kept beside the key says of the machine it is found on.
+/// What a mark kept next to the key says of the machine it is found on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MachineVerdict {
     /// The same machine, as far as can be known.

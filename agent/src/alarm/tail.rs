@@ -89,7 +89,7 @@ impl LogTail {
         }
     }
 
-    /// Counts new lines that fit, for [`Self::take_found`]: whoever asked for it may have stopped waiting.
+    /// Counts new lines that fit, for [`Self::take_found`]: the one who asked for it may have stopped waiting.
     pub(crate) fn look(&mut self) {
         if let Some(count) = self.count() {
             self.found = Some(self.found.unwrap_or(0).saturating_add(count));

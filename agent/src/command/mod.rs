@@ -68,7 +68,7 @@ enum AgentCommand {
     Audit(audit::RecordCommand),
     /// Check the owner's policy file and say what it allows
     Policy,
-    /// Say that this machine is the device, after its disk moved here or it was installed anew
+    /// Say that this machine is the device, after its disk moved here or it was installed again
     Adopt,
     /// Replace this device's key by a new one
     Rotate,

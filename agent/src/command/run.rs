@@ -59,7 +59,7 @@ pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<E
 /// be started again.
 async fn wait_as_copy(home: &AgentHome, error: AgentHomeError) -> anyhow::Result<ExitCode> {
     let notifier = ReadinessNotifier::of_environment();
-    // Started by hand, the words are for whoever did.
+    // Started by hand, the words are for the one who did.
     let Some(every) = notifier.watchdog() else { return Err(error.into()) };
     tracing::error!(%error, "nothing is done under the other machine's name");
     notifier.ready();

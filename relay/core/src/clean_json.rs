@@ -1,4 +1,4 @@
-//! JSON that leaves the relay: what devices and people wrote in it is made safe, by whatever field it goes.
+//! JSON that leaves the relay: what devices and people wrote in it is made safe, in every field.
 //!
 //! Programs that get it put it into pages, chats and terminals, and not all of them escape.
 

@@ -1,6 +1,6 @@
 //! When two names look alike to a reader.
 //!
-//! A guest names itself. Whoever reads a list of requests takes `pc-01`, `PC 01` and `рс-01` (with Cyrillic letters) for the same
+//! A guest names itself. The one who reads a list of requests takes `pc-01`, `PC 01` and `рс-01` (with Cyrillic letters) for the same
 //! machine; so names are compared by what is left of them without case, spaces and dashes, with letters that look alike made one.
 //! Deliberately coarse: a mark too many costs a glance. Must not live here: whose names are compared.
 

@@ -1,7 +1,7 @@
 //! What strangers cause, for the audit log: the first few of a kind as rows, the rest as one row an interval.
 //!
 //! A stranger pays nothing for a refused hello or a request for help, and each row stays for ever. So the number of rows is
-//! bounded by time, whatever the number of events; what isn't a row is counted, by kind and network, and told later. Pure:
+//! bounded by time, no matter what the number of events; what isn't a row is counted, by kind and network, and told later. Pure:
 //! time is an argument. Must not live here: what the rows say otherwise.
 
 use std::collections::HashMap;

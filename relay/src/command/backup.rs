@@ -14,7 +14,7 @@ use crate::config::RelayConfig;
 use crate::data::{self, DataDir};
 use crate::store::{Database, Store};
 
-/// Largest file beside the database, in bytes.
+/// Largest file next to the database, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 pub(super) async fn backup(config: &RelayConfig, file: &Path) -> anyhow::Result<()> {

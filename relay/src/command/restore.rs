@@ -28,7 +28,7 @@ pub(super) async fn restore(file: &Path, data: &Path, outside: bool) -> anyhow::
     if let Some(stranger) = list.files.iter().filter_map(outside_of_data).next()
         && !outside
     {
-        // Whoever could change the backup could have a file written anywhere.
+        // The one who could change the backup could have a file written anywhere.
         bail!(
             "the backup holds files for places outside of the data directory, such as {}: see what they are with --check, then \
              add --outside",

@@ -195,7 +195,7 @@ impl WelcomedPeer {
         let ticket = {
             let mut newcomers = self.control.newcomers();
             if let Some(evicted) = newcomers.make_room(self.peer.network) {
-                // Whoever has waited longest gives way, so that nobody who only waits keeps others out.
+                // The one who has waited longest gives way, so that nobody who only waits keeps others out.
                 close(&evicted, CloseCode::Overloaded);
             }
             let ticket = newcomers.next_ticket();

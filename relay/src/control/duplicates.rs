@@ -22,7 +22,7 @@ impl ControlPlane {
         };
         let (control, by) = (Arc::clone(self), new.connection.remote_address());
         tokio::spawn(async move {
-            // Says nothing new; whoever is there answers it.
+            // Says nothing new; the one who is there answers it.
             let question = RelayPush::Revocations { list: None, retirements: Vec::new() };
             let is_alive = matches!(timeout(SIGN_OF_LIFE, old.push(&question)).await, Ok(Ok(_)));
             let from = old.connection.remote_address();

@@ -365,7 +365,7 @@ impl StoreReader {
     ) -> Result<StoredPage<FeedbackEntry>, StoreError> {
         let all = i64::from(of.is_none());
         let of = of.map(|id| id.to_string()).unwrap_or_default();
-        // Reports are for administrators: whoever sees only their own sessions sees their ratings.
+        // Reports are for administrators: the one who sees only their own sessions sees their ratings.
         const FROM: &str = "FROM opinions o JOIN sessions s ON s.id = o.session \
                             WHERE $1 = 1 OR (s.technician = $2 AND o.stars > 0)";
         let count = format!("SELECT COUNT(*) {FROM}");

@@ -13,7 +13,7 @@ impl StoreReader {
         Self { pool }
     }
 
-    /// Closes its connections, so that nothing is left beside an embedded database.
+    /// Closes its connections, so that nothing is left next to an embedded database.
     pub async fn close(self) {
         self.pool.close().await;
     }

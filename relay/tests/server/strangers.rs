@@ -68,7 +68,7 @@ async fn audited(admin: &ControlClient, action: &str) -> Vec<AuditRow> {
     }
 }
 
-/// Catches lists that ended after a page: whoever came after the 200th couldn't be seen or revoked.
+/// Catches lists that ended after a page: the one who came after the 200th couldn't be seen or revoked.
 #[tokio::test]
 async fn people_behind_the_first_page_are_listed_and_revoked_by_their_id_alone() {
     let dir = dir();
@@ -277,7 +277,7 @@ async fn a_membership_that_expires_ends_its_connections_and_sessions() {
     assert!(matches!(lasting.ask(&RelayRequest::Ping).await, RelayReply::Done));
 }
 
-/// By the relay's clock, whatever the newcomer wrote into the chain.
+/// By the relay's clock, no matter what the newcomer wrote into the chain.
 #[tokio::test]
 async fn an_expired_invite_is_refused_though_the_newcomers_clock_was_set_back() {
     let dir = dir();

@@ -124,9 +124,9 @@ pub struct RevocationList {
     pub keys: BTreeMap<PublicKey, UnixMillis>,
     /// Invites that no longer count, used or not.
     pub invites: BTreeMap<InviteId, UnixMillis>,
-    /// Devices that no longer count, whatever invites and keys they have: an id is enough to revoke one.
+    /// Devices that no longer count, no matter which invites and keys they have: an id is enough to revoke one.
     pub devices: BTreeMap<DeviceId, UnixMillis>,
-    /// People who no longer count, whatever invites and keys they have.
+    /// People who no longer count, no matter which invites and keys they have.
     pub people: BTreeMap<TechnicianId, UnixMillis>,
 }
 

@@ -1,7 +1,7 @@
 //! Texts that somebody else wrote, as types: clean and bounded from the moment they are decoded.
 //!
 //! A field of a message that a person, a log or a page will see is a [`PeerText`] (one line) or a [`PeerPassage`]
-//! (several). Whatever bytes arrive, the value holds no terminal escapes, no text direction of its own, no line breaks
+//! (several). No matter what bytes arrive, the value holds no terminal escapes, no text direction of its own, no line breaks
 //! that its kind doesn't have, and no more characters than its type names; so it can't be shown uncleaned. On the wire
 //! it is a plain string. What exactly is cleaned away says [`crate::text`].
 

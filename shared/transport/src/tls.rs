@@ -60,7 +60,7 @@ const SESSION_STREAMS: u32 = 32;
 /// Receive window of a control stream, in bytes: the largest frame with its prefix fits.
 const CONTROL_STREAM_WINDOW: u32 = 320 * 1024;
 /// Receive window of a control connection at its server, in bytes: what a stranger may send before it is read. The server
-/// widens it for whoever has shown a credential.
+/// widens it for the one who has shown a credential.
 const STRANGERS_WINDOW: u32 = 16 * 1024;
 /// Receive window of a session stream, in bytes: 20 Mbit/s at 300 ms need 750 KB.
 const SESSION_STREAM_WINDOW: u32 = 1024 * 1024;

@@ -85,7 +85,7 @@ pub(super) fn other_origins(trial: &AttackTrial) -> Result<()> {
         }
     }
     trial.at_most("of 6 upgrades from elsewhere let in", number(let_in.len()), "", 0.0)?;
-    // Whoever doesn't know the pass hears nothing over the socket, not even with the token.
+    // The one who doesn't know the pass hears nothing over the socket, not even with the token.
     let zeros = "0".repeat(pass.len());
     for wrong in ["", zeros.as_str(), token] {
         ensure!(introduced(host, &own, wrong)?.is_none(), "{wrong:?} is let in");

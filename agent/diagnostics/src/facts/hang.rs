@@ -1,7 +1,7 @@
 //! Asking what may never answer: a file system whose server is gone, a device that hangs, a daemon that is stopped.
 //!
 //! The kernel gives no way to take such a question back: the thread that asked it stands until the answer comes. So each
-//! question is asked by a worker thread, and whoever waits for it may stop waiting. A worker that was given up stays with
+//! question is asked by a worker thread, and the one who waits for it may stop waiting. A worker that was given up stays with
 //! its question: the same thing isn't asked again before that worker is back, so each thing costs one thread at most, and
 //! all together at most [`MAX_GIVEN_UP`]. The first answer makes the thing known again.
 //!
@@ -108,7 +108,7 @@ impl core::fmt::Debug for HangGuard {
     }
 }
 
-/// Stands for a question until it is dropped. Held by whatever would stand with it: the worker, a child program.
+/// Stands for a question until it is dropped. Held by all that would stand with it: the worker, a child program.
 pub struct AskedThing {
     shared: Arc<SharedQuestions>,
     thing: String,
@@ -283,7 +283,7 @@ impl HangGuard {
             let value = work();
             asked.answered();
             drop(asked);
-            // Whoever asked may have stopped waiting.
+            // The one who asked may have stopped waiting.
             let _ = reply.send(value);
         }))?;
         Ok(PendingAnswer { shared: self.0.clone(), thing: thing.to_owned(), answer })
@@ -304,7 +304,7 @@ impl HangGuard {
             let value = work();
             asked.answered();
             drop(asked);
-            // Whoever asked may have stopped waiting.
+            // The one who asked may have stopped waiting.
             let _ = reply.send(value);
         }))?;
         let mut waiting = WaitingForAnswer(Some((&self.0, thing)));
@@ -313,7 +313,7 @@ impl HangGuard {
         value.map_err(|_| Unanswered::NoWorker("it broke off".to_owned()))
     }
 
-    /// Asks with a future, which is dropped after `patience`. Whatever it leaves behind that can still hang (a child
+    /// Asks with a future, which is dropped after `patience`. What it leaves behind and can still hang (a child
     /// program) holds on to the [`AskedThing`].
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn style() -> text_view::TextStyle {
 }
 
 /// Saves the report in its three forms, readable by its owner only: it tells much about the machine. All or nothing: the
-/// forms are written beside, and take their places when all are there.
+/// forms are written next to them, and take their places when all are there.
 pub(super) fn save(edition: &ShareableReport, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let is_new = !directory.exists();
     create_private_dir(directory).with_context(|| format!("can't create {}", directory.display()))?;

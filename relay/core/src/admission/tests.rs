@@ -232,7 +232,7 @@ fn a_retired_key_founds_no_branch_by_a_second_invite() {
         let hello = RelayHello::Person { program: ProgramInfo::this(), credential: credential.clone() };
         world.admission.hello(&key.public(), &hello, NOW).map(|_| ())
     };
-    // Whoever has the old key can't go on with it by the second invite, with another key behind it or without.
+    // The one who has the old key can't go on with it by the second invite, with another key behind it or without.
     assert_eq!(person(&own, &second), Err(RelayRefusal::Revoked));
     let branch = second.rotated(&own, &thief.public(), NOW).unwrap();
     assert_eq!(person(&thief, &branch), Err(RelayRefusal::Revoked));

@@ -1,6 +1,6 @@
 //! A support code as people hand it over: typed, read from a chat, copied from a mail or a cell of a spreadsheet.
 //!
-//! Whatever stands between and around the digits is passed over: spaces of any kind, dashes, dots, quotes, invisible
+//! What stands between and around the digits is passed over: spaces of any kind, dashes, dots, quotes, invisible
 //! characters, words. Digits of any script count. What is no code gets the reason, since "there is no such device"
 //! sends a technician looking in the wrong place. Pure.
 

@@ -172,7 +172,7 @@ pub(super) fn is_automounted(entries: &str, target: &str) -> bool {
 /// Whether a file system can be written to. `errors`: how many it has counted, where it counts.
 pub(super) fn write_state(entry: &MountEntry, wanted: &[FstabEntry], errors: Option<u64>) -> WriteState {
     let line = wanted.iter().find(|line| line.target == entry.target);
-    // The kernel stopped writing, whatever else the options say (ext4 since 6.13, f2fs).
+    // The kernel stopped writing, no matter what else the options say (ext4 since 6.13, f2fs).
     if let Some(sign) = ["emergency_ro", "shutdown"].into_iter().find(|option| entry.has(option)) {
         return WriteState::StoppedByErrors(format!("the kernel says {sign}"));
     }
