@@ -222,11 +222,15 @@ impl Attendance {
     async fn wait_for_agent(&mut self, home: &AgentHome) -> anyhow::Result<()> {
         let until = Instant::now() + COMES_BACK;
         let mut stop = false;
-        self.agent = loop {
-            match local::call(home).await {
-                Ok(agent) => break agent,
-                Err(error) if Instant::now() >= until => return Err(error.into()),
-                Err(_) => {}
+        loop {
+            // One that is ending may still take the connection, and then be gone.
+            let back = match local::call(home).await {
+                Ok(agent) => self.stands_again(agent, stop).await,
+                Err(error) => Err(error.into()),
+            };
+            match back {
+                Err(error) if is_gone(&error) && Instant::now() < until => {}
+                other => return other,
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
@@ -240,7 +244,12 @@ impl Attendance {
                     None => self.typing = false,
                 },
             }
-        };
+        }
+    }
+
+    /// Watches again, over a connection to the agent that is there now.
+    async fn stands_again(&mut self, agent: LocalClient, stop: bool) -> anyhow::Result<()> {
+        self.agent = agent;
         if stop {
             self.agent.ask(LocalVerb::StopAll).await?;
         }
