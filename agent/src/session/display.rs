@@ -44,7 +44,7 @@ pub(super) async fn granted_display(hub: &Hub, session: SessionId) -> Result<Dis
 pub(super) async fn follow_screen(hub: Arc<Hub>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if hub.read(|sessions, _| sessions.follows_screen()) {
+        if hub.read(|sessions, now| sessions.follows_screen(now.instant)) {
             // What is wrong is said where the display is asked for.
             let _ = look_at_screen(&hub).await;
         }

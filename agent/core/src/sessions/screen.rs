@@ -3,12 +3,12 @@
 //! A grant is good for the display of the user who gave it. Where another user or display comes to the screen, the session
 //! pauses at once and that user is asked; it goes on by itself when the first one is back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Activity, AgentNotice, LocalEvent};
-use nearhand_proto::message::session::SessionRefusal;
+use nearhand_proto::message::session::{GrantedCapability, SessionRefusal};
 
 use super::change::SessionChange;
 use super::live_session::LiveSession;
@@ -38,15 +38,47 @@ impl Sessions {
     /// The driver has looked whose display is at the screen; `None`: nobody's that can be shown.
     pub fn screen_is(&mut self, now: Timestamp, screen: Option<DisplayOwner>) {
         if is_same(self.screen.as_ref(), screen.as_ref()) {
-            return;
+            return self.go_on_at_screen(now);
         }
         self.screen = screen;
         self.screen_changed(now);
     }
 
-    /// Whether something of a display is granted in a session, so that the driver has to look at whose it is.
-    pub fn follows_screen(&self) -> bool {
-        self.live.values().any(|live| live.screen.is_some())
+    /// Whether something of a display is granted in a session, or one waits for its display, so that the driver has to look
+    /// at whose it is.
+    pub fn follows_screen(&self, now: Instant) -> bool {
+        self.live.iter().any(|(id, live)| live.pause.elsewhere || self.needs_its_screen(now, *id, live))
+    }
+
+    /// Whether something of its display is granted now. What has expired or was taken back binds the session to none.
+    fn needs_its_screen(&self, now: Instant, session: SessionId, live: &LiveSession) -> bool {
+        let of_screen = |granted: &GrantedCapability| OF_SCREEN.contains(granted.capability);
+        live.screen.is_some() && self.consent.granted(now, session).iter().any(of_screen)
+    }
+
+    fn may_go_on(&self, now: Instant, session: SessionId, live: &LiveSession) -> bool {
+        !self.needs_its_screen(now, session, live) || is_same(live.screen.as_ref(), self.screen.as_ref())
+    }
+
+    /// Sessions that wait for their display and need not any more go on: what they had of it is over, or the row about its
+    /// return could not be written when it came back.
+    fn go_on_at_screen(&mut self, now: Timestamp) {
+        let waiting = |(id, live): (&SessionId, &LiveSession)| {
+            (live.pause.elsewhere && self.may_go_on(now.instant, *id, live)).then_some(*id)
+        };
+        let sessions: Vec<_> = self.live.iter().filter_map(waiting).collect();
+        for session in sessions {
+            self.propose_same_screen(session);
+        }
+    }
+
+    fn propose_same_screen(&mut self, session: SessionId) {
+        if self.is_resuming_screen(session) {
+            return;
+        }
+        self.withdraw_questions(session);
+        let row = row("agent", "session.continued", Some(session), Activity::Resumed.to_string());
+        self.propose(row, SessionChange::SameScreen(session));
     }
 
     /// Whether a display may be shown or used in a session now. Asked whenever one is found.
@@ -67,8 +99,7 @@ impl Sessions {
 
     pub(super) fn screen_changed(&mut self, now: Timestamp) {
         let bound = |(id, live): (&SessionId, &LiveSession)| {
-            let is_here = live.screen.is_none() || is_same(live.screen.as_ref(), self.screen.as_ref());
-            (*id, is_here, live.pause.elsewhere)
+            (*id, self.may_go_on(now.instant, *id, live), live.pause.elsewhere)
         };
         let all: Vec<_> = self.live.iter().map(bound).collect();
         for (session, is_here, was_elsewhere) in all {
@@ -87,11 +118,7 @@ impl Sessions {
                 }
                 (true, true) => {
                     self.withdraw_questions(session);
-                    if !self.is_resuming_screen(session) {
-                        let why = Activity::Resumed.to_string();
-                        let row = row("agent", "session.continued", Some(session), why);
-                        self.propose(row, SessionChange::SameScreen(session));
-                    }
+                    self.propose_same_screen(session);
                 }
                 (true, false) => {}
             }
@@ -101,10 +128,11 @@ impl Sessions {
 
     /// The display that was granted is at the screen again, and that is written down.
     pub(super) fn same_screen(&mut self, now: Timestamp, session: SessionId) -> Result<(), SessionRefusal> {
-        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
-        if !is_same(live.screen.as_ref(), self.screen.as_ref()) {
+        let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
+        if !self.may_go_on(now.instant, session, live) {
             return Err(SessionRefusal::Denied);
         }
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         live.pause.elsewhere = false;
         live.asked_at = None;
         self.tell_pause(now, session, Activity::Resumed);

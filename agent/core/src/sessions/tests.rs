@@ -523,6 +523,36 @@ fn what_one_user_granted_shows_nothing_of_another_users_screen() {
 }
 
 #[test]
+fn a_session_that_has_nothing_of_the_screen_left_is_bound_to_no_user_at_it() {
+    let mut device = Device::with_view();
+    device.ask(Capability::Diagnostics);
+    device.pass(Duration::from_secs(4));
+    device.allow();
+    // Ben comes: all of it pauses, and goes on once nothing of Ann's screen is granted any more.
+    device.screen_is(Some(BEN.user));
+    assert!(device.allows(Capability::Diagnostics).is_err());
+    device.happens(|sessions, now| sessions.give_up(now, S, View.into(), "technician"));
+    device.screen_is(Some(BEN.user));
+    assert_eq!(device.allows(Capability::Diagnostics), Ok(()));
+    // From then on it is nobody's business who is at the screen.
+    device.screen_is(None);
+    assert_eq!(device.allows(Capability::Diagnostics), Ok(()));
+    assert!(!device.sessions.follows_screen(device.now));
+}
+
+#[test]
+fn a_return_to_the_screen_that_could_not_be_written_down_is_tried_again() {
+    let mut device = Device::with_view();
+    device.screen_is(Some(BEN.user));
+    device.log.disk().is_full = true;
+    device.screen_is(Some(ANN.user));
+    assert!(device.allows(View).is_err());
+    device.log.disk().is_full = false;
+    device.screen_is(Some(ANN.user));
+    assert_eq!(device.allows(View), Ok(()));
+}
+
+#[test]
 fn the_other_user_decides_about_their_own_screen_and_the_session_is_theirs() {
     let mut device = Device::with_view();
     device.ask(Control);
