@@ -54,7 +54,10 @@ impl Hub {
             let session = stored.kept.session;
             match self.returns(stored, offers).await {
                 Ok(one) => returning.push(one),
-                Err(why) => tracing::info!(%session, why, "a session does not go on after the restart"),
+                Err(why) => {
+                    let detail = format!("it does not go on after the restart of the agent: {why}");
+                    self.note("agent", "session.end", Some(session), detail);
+                }
             }
         }
         returning

@@ -27,6 +27,21 @@ pub struct CollectContext {
     pub hangs: HangGuard,
 }
 
+#[cfg(test)]
+impl CollectContext {
+    /// For a test: this tree, and the programs of that directory alone.
+    pub fn of_test(root: SystemRoot, programs: &std::path::Path) -> Self {
+        Self {
+            root,
+            programs: SystemPrograms::only_in(programs),
+            targets: ProbeTargets::default(),
+            patience: Duration::from_secs(1),
+            now: UnixMillis(0),
+            hangs: HangGuard::default(),
+        }
+    }
+}
+
 /// Runs a source's blocking reader on a thread that may be given up. Not on the runtime's own threads: a reader that hangs
 /// would keep one of them for ever, at each run another.
 pub async fn blocking<T: Send + 'static>(

@@ -51,7 +51,7 @@ pub struct NetworkInterface {
     pub packets: u64,
     /// Broken packets received and sent since the start.
     pub errors: u64,
-    /// Good packets that were lost here for want of room or time since the start: missed by the adapter, or not sent.
+    /// Good packets that were dropped here since the start because a buffer was full: missed by the adapter, or not sent.
     pub lost: u64,
     /// Packets received that nobody here wanted since the start (unknown protocols, standby members of a bond). No fault.
     pub unwanted: u64,

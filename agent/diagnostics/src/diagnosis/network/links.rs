@@ -13,7 +13,7 @@ use crate::facts::{FactSource, MachineFacts, MissingFact};
 const ERRORS_WARN_PERCENT: f64 = 0.1;
 const ERRORS_FAIL_PERCENT: f64 = 1.0;
 
-/// Percent of good packets that were lost here, for want of room or time.
+/// Percent of good packets that were dropped here because a buffer was full.
 const LOST_WARN_PERCENT: f64 = 5.0;
 
 /// Interfaces on interfaces that are followed; ends loops.
@@ -58,7 +58,7 @@ pub(in crate::diagnosis) const CHECKS: &[DiagnosticCheck] = &[
         needs: &[FactSource::Links],
         what: "Packet errors: a bad cable, port or driver. Packets that nobody here wanted are no errors.",
         source: "/sys/class/net/*/statistics",
-        thresholds: "warn from 0.1 % broken or 5 % lost for want of room, fail from 1 % broken",
+        thresholds: "warn from 0.1 % broken or 5 % dropped because a buffer was full, fail from 1 % broken",
         judge: errors,
     },
     DiagnosticCheck {
@@ -198,7 +198,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
             FindingDraft::new(status, title)
                 .on(&link.name)
                 .fact("Broken", format!("{} ({})", link.errors, share(broken)))
-                .fact("Lost for want of room", format!("{} ({})", link.lost, share(lost)))
+                .fact("Dropped because a buffer was full", format!("{} ({})", link.lost, share(lost)))
                 .maybe("Not wanted by anybody here", (link.unwanted > 0).then_some(link.unwanted))
                 .fact("Packets", link.packets)
                 .fix(fix)

@@ -32,7 +32,7 @@ const KERNEL_SIGNS: [(&str, &str); 11] = [
     ("Machine check", "processor or memory hardware errors"),
     ("blocked for more than", "tasks that hung for minutes"),
     ("soft lockup", "a processor that did not answer"),
-    ("Out of memory: Killed process", "programs ended for want of memory"),
+    ("Out of memory: Killed process", "programs ended because memory ran out"),
 ];
 
 /// Entries of error level or worse since the start, grouped. Newest first, so that what a limit leaves out is the oldest.
@@ -269,14 +269,7 @@ mod tests {
         let path = dir.path().join("journalctl");
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let context = CollectContext {
-            root,
-            programs: crate::facts::child::SystemPrograms::only_in(dir.path()),
-            targets: crate::facts::probe::ProbeTargets::default(),
-            patience: core::time::Duration::from_secs(1),
-            now: nearhand_proto::time::UnixMillis(0),
-            hangs: crate::facts::hang::HangGuard::default(),
-        };
+        let context = CollectContext::of_test(root, dir.path());
         let journal = errors(&Arc::new(context)).await.unwrap();
         assert_eq!(journal.programs.len(), 1);
         assert!(journal.programs[0].pattern.starts_with("xxxxxx"), "{}", journal.programs[0].pattern);

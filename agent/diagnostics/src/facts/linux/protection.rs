@@ -189,14 +189,7 @@ mod tests {
             std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let context = CollectContext {
-            root,
-            programs: crate::facts::child::SystemPrograms::only_in(dir.path()),
-            targets: crate::facts::probe::ProbeTargets::default(),
-            patience: core::time::Duration::from_secs(1),
-            now: nearhand_proto::time::UnixMillis(0),
-            hangs: crate::facts::hang::HangGuard::default(),
-        };
+        let context = CollectContext::of_test(root, dir.path());
         firewall(&Arc::new(context)).await.unwrap()
     }
 

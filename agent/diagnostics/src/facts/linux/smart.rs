@@ -375,9 +375,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_whose_program_hangs_is_named_and_asked_again_once_the_program_is_gone() {
-        use crate::facts::child::SystemPrograms;
-        use crate::facts::hang::HangGuard;
-        use crate::facts::probe::ProbeTargets;
         use crate::facts::root::tree;
         use std::os::unix::fs::PermissionsExt;
 
@@ -388,14 +385,7 @@ mod tests {
             std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
         };
         program("exec sleep 1000");
-        let context = Arc::new(CollectContext {
-            root,
-            programs: SystemPrograms::only_in(dir.path()),
-            targets: ProbeTargets::default(),
-            patience: PATIENCE,
-            now: nearhand_proto::time::UnixMillis(0),
-            hangs: HangGuard::default(),
-        });
+        let context = Arc::new(CollectContext::of_test(root, dir.path()));
         let reports = smart_within(&context, Duration::from_millis(50)).await.unwrap();
         assert_eq!(reports.disks.len(), 1);
         assert!(
